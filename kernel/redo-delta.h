@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A delta: one redo-log device with its superblock, journal, two trees and
+ * allocator. Knows nothing of bios, tables or chains; the chain (redo-chain.h)
+ * drives it.
+ *
+ * There is one object per delta device in the whole module, whoever uses it
+ * (registry, keyed by dev_t). It lives as long as somebody holds a reference;
+ * each holder also keeps the block device open (dm_get_device).
+ *
+ * Calling context, unless a prototype says otherwise: process context, may
+ * block, GFP_NOIO (callers may be suspended). "Mutator": commit, apply,
+ * checkpoint, activate, seal, mark_shared, refill are serialised by the delta's
+ * own mutex; readers of leaves run beside them.
+ */
+#ifndef REDO_DELTA_H
+#define REDO_DELTA_H
+
+#include <linux/blkdev.h>
+#include <linux/list.h>
+#include "redo-format.h"
+
+struct redo_delta;
+struct redo_inflight;
+
+/* Returned by redo_delta_probe(). */
+enum redo_probe {
+	REDO_PROBE_BLANK,	/* no magic at either superblock or the unit header, first 4 KiB zero */
+	REDO_PROBE_FOREIGN,	/* something else is on it: refuse */
+	REDO_PROBE_DELTA,	/* a magic of ours somewhere: never format it */
+};
+
+/* What is on @bdev? Returns enum redo_probe or -errno (a read error). */
+int redo_delta_probe(struct block_device *bdev);
+
+/*
+ * Write an empty delta of state NEW: unit header, label, superblock (last, FUA).
+ * @sb: uuid, parent_uuid, tree_uuid, virtual_sectors, base_sectors,
+ * grain_sectors, depth and chain_seq are taken from it, the rest is set here.
+ * @label may be NULL. Logs and returns -errno: -EINVAL for a device that is too
+ * small (less than one unit).
+ */
+int redo_delta_format(struct block_device *bdev, const struct redo_super *sb,
+		      const struct redo_label *label);
+
+/*
+ * Find or make the object for @bdev; the first one reads and checks the
+ * superblock. Logs why it refuses, naming the device. ERR_PTR: -EUCLEAN corrupt,
+ * -EINVAL no delta there, -EOPNOTSUPP unknown features, -EIO.
+ */
+struct redo_delta *redo_delta_get(struct block_device *bdev);
+/* The last put forgets everything; nothing is written. May block. */
+void redo_delta_put(struct redo_delta *d);
+
+/* A consistent copy of the in-core superblock. Any context but hard irq. */
+void redo_delta_super(struct redo_delta *d, struct redo_super *sb);
+struct block_device *redo_delta_bdev(const struct redo_delta *d);
+/* "8:16 (uuid...)" style name for messages; lives as long as @d. */
+const char *redo_delta_name(const struct redo_delta *d);
+
+/*
+ * Ownership: the one chain that may change this delta's metadata. A sealed delta
+ * is owned too while its last checkpoint is outstanding. @owner is an opaque
+ * cookie, @inflight the owner's in-flight counter that decides when a freed
+ * grain can be used again. -EBUSY: somebody else owns it.
+ */
+int redo_delta_claim(struct redo_delta *d, void *owner, struct redo_inflight *inflight,
+		     bool discard_passdown);
+/* Waits for passed-down discards. No-op when @owner does not own it. */
+void redo_delta_release(struct redo_delta *d, void *owner);
+
+/*
+ * Read the journal and apply it in memory, once per object; writes nothing.
+ * Must precede read_leaf, activate, seal.
+ */
+int redo_delta_load(struct redo_delta *d);
+/* True while committed records are not covered by the trees on disk. */
+bool redo_delta_dirty(struct redo_delta *d);
+
+struct redo_takeover {
+	u64 parent_content;	/* the parent's content_generation; 0 for the base */
+	bool fingerprint;	/* base_fp_* are to be recorded */
+	u32 base_fp_head, base_fp_tail;
+};
+
+/*
+ * Owner only. Make a NEW or ACTIVE delta ready for writes: checkpoint what was
+ * replayed, then one FUA superblock write with state ACTIVE and a new random
+ * journal incarnation. -EROFS for a sealed or retired delta.
+ */
+int redo_delta_activate(struct redo_delta *d, const struct redo_takeover *t);
+/*
+ * Owner only, after the last commit, all I/O to it drained: one PREFLUSH|FUA
+ * superblock write sets SEALED, content_generation (random, not 0) and
+ * seal_time. The journal may still hold records; a later checkpoint covers them.
+ */
+int redo_delta_seal(struct redo_delta *d);
+/* Set the dependants mark; durable at return. Owner, or nobody owns it. */
+int redo_delta_mark_shared(struct redo_delta *d);
+
+enum redo_leaf_kind {
+	REDO_LEAF_HOLE,		/* nothing here: look below */
+	REDO_LEAF_ZERO,		/* every grain is zero */
+	REDO_LEAF_NODE,		/* see the words */
+};
+
+/*
+ * This delta's own mapping of the grains [@leaf * REDO_FANOUT, +REDO_FANOUT),
+ * everything applied so far included. @words has room for REDO_FANOUT words in
+ * the packed form of redo_unpack_grain(). Returns enum redo_leaf_kind, or
+ * -errno: -EUCLEAN for a corrupt block (logged), -EIO. Concurrent callers fine.
+ */
+int redo_delta_read_leaf(struct redo_delta *d, u64 leaf, __le64 *words);
+/* Start reading what read_leaf will need. Never blocks for long, may do nothing. */
+void redo_delta_prefetch_leaf(struct redo_delta *d, u64 leaf);
+
+/* A completed change on its way to the disk. The list owns it. */
+struct redo_change {
+	struct list_head list;
+	struct redo_extent e;
+};
+
+/*
+ * Make @changes (struct redo_change, in the order in which they happened)
+ * durable: journal blocks, the last one PREFLUSH|FUA, all data completed before
+ * the call becomes durable with it. The list is not modified. Makes room in the
+ * ring by a checkpoint of what has been applied; everything of the previous
+ * commit must have been applied before. An empty list is a plain flush of the
+ * device. An error is final: every later commit fails with -EIO too.
+ */
+int redo_delta_commit(struct redo_delta *d, struct list_head *changes);
+/*
+ * Apply one committed change to the in-core dirty nodes and bitmaps (the same
+ * code as replay). Grains that lose their mapping are quarantined.
+ */
+int redo_delta_apply(struct redo_delta *d, const struct redo_extent *e);
+/* Applied state has reached the cap or the journal is half full. Any context. */
+bool redo_delta_wants_checkpoint(struct redo_delta *d);
+/* Most changes (records) that one commit call may carry. */
+u32 redo_delta_commit_max(struct redo_delta *d);
+/*
+ * Write the applied state to fresh blocks and switch the superblock; no-op when
+ * nothing is dirty. Sets REDO_SB_CLEAN when @clean (last use before release).
+ */
+int redo_delta_checkpoint(struct redo_delta *d, bool clean);
+
+/* --- space: data grains of the active delta --- */
+
+/*
+ * Take a run of up to @want physically contiguous free grains. Any context,
+ * never blocks. Returns how many (the run starts at *@phys), 0 when a refill is
+ * needed. The run counts as in use until a change that names it is applied, or
+ * until redo_delta_unalloc().
+ */
+u32 redo_delta_alloc(struct redo_delta *d, u32 want, u64 *phys);
+/* The run was not used after all (error, lost race). Any context. */
+void redo_delta_unalloc(struct redo_delta *d, u64 phys, u32 len);
+/* True when a refill now would keep alloc from running dry. Any context. */
+bool redo_delta_low(struct redo_delta *d);
+/*
+ * Make room for alloc: reuse units with free grains, or take a new unit (its
+ * header written; durable with the next commit). Looks at the device's present
+ * size. 0 or -ENOSPC (try again after commit + apply + checkpoint, or when the
+ * device has grown), -EIO.
+ */
+int redo_delta_refill(struct redo_delta *d);
+/*
+ * Reserve metadata for a change that may create up to @leaves new leaves without
+ * taking grains (zeroes); given back when a change is applied. -ENOSPC.
+ */
+int redo_delta_reserve(struct redo_delta *d, u32 leaves);
+void redo_delta_unreserve(struct redo_delta *d, u32 leaves);
+
+struct redo_usage {
+	u64 units_total;	/* that the device can hold now */
+	u64 units_taken;
+	u64 units_meta, units_data;	/* of the taken ones, as far as known since activation */
+	u64 grains_used;	/* data grains mapped */
+	u64 meta_used;		/* metadata blocks */
+	u64 dirty_nodes;
+	u64 journal_used;	/* blocks between replay_seq and the head */
+};
+/* Any context but hard irq. */
+void redo_delta_usage(struct redo_delta *d, struct redo_usage *u);
+
+int redo_delta_module_init(void);
+void redo_delta_module_exit(void);
+
+#endif /* REDO_DELTA_H */

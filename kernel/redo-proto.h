@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Words of the table line, the status and the messages; shared with libredo. */
+#ifndef REDO_PROTO_H
+#define REDO_PROTO_H
+
+#define REDO_TARGET_NAME	"redo"
+
+/* Feature arguments. */
+#define REDO_ARG_CBT			"cbt"
+#define REDO_ARG_ERROR_IF_NO_SPACE	"error_if_no_space"
+#define REDO_ARG_NO_SPACE_TIMEOUT	"no_space_timeout"
+#define REDO_ARG_LOW_WATER		"low_water"
+#define REDO_ARG_IGNORE_DISCARD		"ignore_discard"
+#define REDO_ARG_NO_DISCARD_PASSDOWN	"no_discard_passdown"
+#define REDO_ARG_FORCE_BASE		"force_base"
+
+#define REDO_NO_SPACE_TIMEOUT_DEFAULT	60	/* seconds; 0: for ever */
+#define REDO_LOW_WATER_DEFAULT		2	/* units */
+
+/*
+ * STATUSTYPE_INFO, fixed positions:
+ *   <mode> <#deltas> <grain sectors> <units total> <units taken> <grains used>
+ *   <metadata blocks used> <dirty metadata blocks> <journal used>/<journal blocks>
+ *   <space> <leaves resident> <commits> <checkpoints> <active delta uuid|->
+ * or one word, "Fail" or "Error".
+ */
+#define REDO_STATUS_FAIL	"Fail"
+#define REDO_STATUS_ERROR	"Error"
+#define REDO_MODE_WRITABLE	"rw"
+#define REDO_MODE_READ_ONLY	"ro"		/* after a metadata error */
+#define REDO_MODE_VIEW		"view"		/* table loaded read-only */
+#define REDO_MODE_PASSTHROUGH	"passthrough"	/* no deltas */
+#define REDO_SPACE_OK		"ok"
+#define REDO_SPACE_LOW		"low_water"
+#define REDO_SPACE_QUEUEING	"out_of_space_queueing"
+#define REDO_SPACE_ERRORING	"out_of_space_erroring"
+
+/* Messages. */
+#define REDO_MSG_ALLOCATED	"allocated"
+#define REDO_MSG_END		"end"
+#define REDO_MSG_NEXT		"next="
+
+#endif /* REDO_PROTO_H */
