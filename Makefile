@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# `make help` tells what there is.
+
+prefix	?= /usr/local
+DESTDIR	?=
+KDIR	?= /lib/modules/$(shell uname -r)/build
+VERSION	:= 0.1.0
+
+export KDIR DESTDIR prefix
+
+all: modules tools
+
+help:
+	@echo 'Building:'
+	@echo '  modules       dm-redo.ko for the running kernel, or for KDIR=<headers>, in build/host'
+	@echo '  tools         redosetup and libredo'
+	@echo '  modules-all   dm-redo.ko for each kernel that is tested, with W=1 and sparse;'
+	@echo '                a warning is an error'
+	@echo '  modules-uml, modules-6.1, modules-6.12, modules-kunit   one of these'
+	@echo '  lint          checkpatch on every source file of the kernel module'
+	@echo '  install       module, tools, man pages (DESTDIR=, prefix=)'
+	@echo '  dkms-install  the sources where DKMS finds them'
+	@echo '  clean         removes what was built here (not the cached test kernels)'
+	@echo 'Running (as root, on Debian 12; installs the packages it needs):'
+	@echo '  check         every test, in virtual machines; ARGS= goes to tests/run'
+	@echo '  demo          the story of a chain, told in a virtual machine (HOST=1: on this host)'
+
+modules: modules-host
+
+modules-%:
+	@tests/lib/modules.sh $* $(if $(W),W=$(W)) $(if $(C),C=$(C))
+
+flavours := uml kunit 6.1 6.12
+
+# One after the other: each build uses every processor by itself.
+modules-all:
+	@for flavour in $(flavours); do \
+		STRICT=1 tests/lib/modules.sh $$flavour W=1 $(SPARSE) || exit 1; \
+	done
+
+SPARSE	= $(if $(shell command -v sparse),C=1)
+
+tools:
+	$(MAKE) -C userspace
+
+lint:
+	@tests/lib/lint.sh
+
+install: modules tools
+	$(MAKE) -C $(KDIR) M=$(CURDIR)/build/host INSTALL_MOD_PATH=$(DESTDIR) modules_install
+	$(MAKE) -C userspace install
+	install -d $(DESTDIR)$(prefix)/share/doc/dm-redo
+	install -m 644 $(wildcard README.md Documentation/*.rst) COPYING $(DESTDIR)$(prefix)/share/doc/dm-redo
+
+dkms-install:
+	install -d $(DESTDIR)/usr/src/dm-redo-$(VERSION)/kernel
+	install -m 644 Kbuild dkms.conf COPYING $(DESTDIR)/usr/src/dm-redo-$(VERSION)
+	install -m 644 $(wildcard kernel/*.[ch]) $(DESTDIR)/usr/src/dm-redo-$(VERSION)/kernel
+	sed -i 's/^PACKAGE_VERSION=.*/PACKAGE_VERSION="$(VERSION)"/' \
+		$(DESTDIR)/usr/src/dm-redo-$(VERSION)/dkms.conf
+
+check:
+	tests/run $(ARGS)
+
+demo:
+	tests/lib/packages.sh
+	demo/run $(ARGS)
+
+clean:
+	rm -rf build
+	if [ -e userspace/Makefile ]; then $(MAKE) -C userspace clean; fi
+
+.PHONY: all help modules modules-all tools lint install dkms-install check demo clean

@@ -1,0 +1,90 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Builds the User-Mode-Linux kernel that KUnit and the integration tests run in
+# (KASAN, lockdep, fault injection: see uml.config), from Debian's linux-source.
+# The result is cached and keyed by the source's version and the configuration.
+#
+# Usage: build-uml.sh [--print-dir]
+#
+# Prints the build tree's directory; with --print-dir it builds nothing and fails
+# if there is none yet.  In that tree
+#	linux			is the kernel
+#	root/lib/modules/*	are its modules
+#	make -C <tree> M=<dir> ARCH=um modules	builds an out-of-tree module
+
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/../lib/cache.sh"
+
+series=6.12
+source=/usr/src/linux-source-$series.tar.xz
+fragment=$here/uml.config
+version=$(package_version linux-source-$series)
+tree=$REDO_CACHE/uml-$version-$(sha256sum < "$fragment" | cut -c1-12)
+stamp=$tree/.redo-complete
+log=$tree.log
+
+# GPU drivers and other machines' code are two thirds of the source; leaving
+# them out saves a minute.  Kconfig files stay, since the top one includes them.
+unpack() {
+	rm -rf "$tree"
+	mkdir -p "$tree"
+	local other=() arch
+	for arch in alpha arc arm arm64 loongarch m68k mips powerpc riscv s390 sh sparc; do
+		other+=("--exclude=*/arch/$arch/*.[chS]" "--exclude=*/arch/$arch/boot/dts")
+	done
+	tar -C "$tree" --strip-components=1 -xf "$source" "${other[@]}" \
+		--exclude='*/drivers/gpu/*.[ch]' \
+		--exclude='*/drivers/net/ethernet/*.[ch]' --exclude='*/drivers/net/wireless/*.[ch]' \
+		--exclude='*/drivers/media/*.[ch]' --exclude='*/sound/*.[ch]' \
+		--exclude='*/tools/testing/selftests' --exclude='*/Documentation/devicetree'
+}
+
+# Kconfig drops silently what it cannot satisfy.  A test kernel without KASAN
+# would pass everything, so that is an error here.
+verify_config() {
+	local line bad=0
+	while read -r line; do
+		[[ $line == *'--- optional'* ]] && break
+		[[ $line == CONFIG_* ]] || continue
+		if ! grep -qxF "$line" "$tree/.config"; then
+			echo "build-uml.sh: the kernel's configuration did not take $line" >&2
+			bad=1
+		fi
+	done < "$fragment"
+	return $bad
+}
+
+umake() {
+	make -s -C "$tree" ARCH=um "$@"
+}
+
+build_tree() {
+	unpack &&
+	umake allnoconfig KCONFIG_ALLCONFIG="$fragment" &&
+	verify_config &&
+	umake -j"$(nproc)" linux modules &&
+	umake modules_install INSTALL_MOD_PATH="$tree/root" &&
+	touch "$stamp"
+}
+
+build() {
+	[[ -e $stamp ]] && return
+	echo "build-uml.sh: building User-Mode-Linux $version (about 5 minutes); log in $log" >&2
+	build_tree > "$log" 2>&1 && return
+	tail -n 30 "$log" >&2
+	return 1
+}
+
+case ${1:-} in
+--print-dir)
+	[[ -e $stamp ]] || { echo "build-uml.sh: not built yet" >&2; exit 1; } ;;
+'')
+	with_lock uml build ;;
+*)
+	sed -n '4,15s/^# \?//p' "${BASH_SOURCE[0]}"
+	exit 2 ;;
+esac
+echo "$tree"

@@ -1,0 +1,31 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Usage: run-uml.sh [options] [--] <command> [<argument>...]
+#
+# Runs a command in a guest with the User-Mode-Linux test kernel (KASAN, lockdep).
+
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+. "$here/guest.sh"
+
+parse_options "$@"
+tree=$("$here/build-uml.sh")
+prepare_results uml "$tree/root"
+
+arguments=(
+	"mem=${memory}M"
+	root=/dev/root rootfstype=hostfs rootflags=/ ro
+	"init=$here/root-uml.sh" "REDO_RESULTS=$results"
+	con=null con0=null,fd:1 ssl=null
+	loglevel=7 kunit.enable=1 panic=-1 panic_on_oops=0 hung_task_panic=0
+)
+for i in "${!disks[@]}"; do
+	arguments+=("ubd$i=${disks[i]}")
+done
+
+# UML keeps its memory in a file; on tmpfs that is memory.
+export TMPDIR=/dev/shm
+# shellcheck disable=SC2086 # $append is a list of words
+run_guest "$tree/linux" "${arguments[@]}" $append

@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Builds the module for one kernel, in a directory of its own under build/, so
+# that builds for several kernels do not disturb one another.
+#
+# Usage: modules.sh <flavour> [<make argument>...]
+#
+#	uml	dm-redo.ko for the User-Mode-Linux test kernel
+#	kunit	dm-redo-kunit.ko for that kernel: the target with its KUnit suites
+#	6.1	dm-redo.ko for Debian's 6.1 kernel
+#	6.12	dm-redo.ko for Debian's 6.12 kernel
+#	host	dm-redo.ko for $KDIR, by default the running kernel's headers
+#
+# Prints the module's path.  W=1, C=1 and the like go to kbuild.
+# STRICT=1 makes any warning, of the compiler, modpost or sparse, an error.
+
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+flavour=${1:-}
+[[ $# -gt 0 ]] && shift
+module=dm-redo.ko
+args=()
+
+case $flavour in
+uml)
+	kdir=$("$top/tests/guest/build-uml.sh")
+	args=(ARCH=um) ;;
+kunit)
+	kdir=$("$top/tests/guest/build-uml.sh")
+	args=(ARCH=um REDO_KUNIT=1)
+	module=dm-redo-kunit.ko ;;
+6.1 | 6.12)
+	kdir=$("$top/tests/guest/debian-kernel.sh" "$flavour")/kdir ;;
+host)
+	kdir=${KDIR:-/lib/modules/$(uname -r)/build} ;;
+*)
+	sed -n '4,17s/^# \?//p' "${BASH_SOURCE[0]}" >&2
+	exit 2 ;;
+esac
+
+if [[ ! -e $kdir/Makefile ]]; then
+	echo "modules.sh: no kernel headers at $kdir: install linux-headers-$(uname -r) or give KDIR=" >&2
+	exit 1
+fi
+
+dir=$top/build/$flavour
+
+# A farm of symbolic links to the sources.  Links to sources that went are
+# removed, or kbuild's wildcards would find them.
+link_sources() {
+	local file
+	mkdir -p "$dir/kernel" "$dir/tests/kunit"
+	find "$dir" -xtype l -delete
+	for file in Kbuild kernel/*.[ch] tests/kunit/*.[ch]; do
+		[[ -e $top/$file ]] && ln -sfn "$top/$file" "$dir/$file"
+	done
+	return 0
+}
+
+# Warnings that the kernel's own headers and scripts cause, not our sources.
+noise='Skipping BTF generation|module verification|compiler differs|The kernel was built by|You are using'
+
+build() {
+	local log=$dir/build.log
+	if ! make -C "$kdir" M="$dir" -j"$(nproc)" "${args[@]}" "$@" modules > "$log" 2>&1; then
+		grep -vE '^make|^  (CC|LD|MODPOST|CHECK)' "$log" >&2 || true
+		return 1
+	fi
+	if grep -E 'warning:|WARNING:|: error:' "$log" | grep -vE "$noise" >&2; then
+		[[ ${STRICT:-0} == 1 ]] && return 1
+	fi
+	return 0
+}
+
+cd "$top"
+mkdir -p build
+exec 9>"build/.lock-$flavour"
+flock 9
+link_sources
+# Warnings are only seen when a file is compiled: a strict build starts anew.
+[[ ${STRICT:-0} == 1 ]] && find "$dir" -name '*.o' -delete
+build "$@"
+echo "$dir/$module"
