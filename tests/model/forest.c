@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Nodes, chains and views; what is compared is in verify.c. */
+#include <string.h>
+#include <unistd.h>
+
+#include "delta.h"
+#include "forest.h"
+#include "oplog.h"
+#include "stamp.h"
+
+u32 *content_new(const struct forest *f)
+{
+	return xcalloc(f->opt.sectors, sizeof(u32));
+}
+
+u32 *content_copy(const struct forest *f, const u32 *content)
+{
+	u32 *copy = content_new(f);
+
+	memcpy(copy, content, f->opt.sectors * sizeof(u32));
+	return copy;
+}
+
+struct node *node_new(struct forest *f, struct node *parent, struct lower *dev)
+{
+	struct node *n = xcalloc(1, sizeof(*n));
+
+	n->nr = f->next_nr++;
+	n->parent = parent;
+	n->dev = dev;
+	if (parent) {
+		n->depth = parent->depth + 1;
+		node_get(parent);
+	}
+	n->next = f->nodes;
+	f->nodes = n;
+	f->nr_nodes++;
+	return n;
+}
+
+void node_get(struct node *n)
+{
+	n->users++;
+}
+
+static void node_free(struct forest *f, struct node *n)
+{
+	struct node **p;
+
+	for (p = &f->nodes; *p != n; p = &(*p)->next)
+		;
+	*p = n->next;
+	f->nr_nodes--;
+	lower_put(n->dev);
+	free(n->content);
+	if (n->parent)
+		node_put(f, n->parent);
+	free(n);
+}
+
+void node_put(struct forest *f, struct node *n)
+{
+	if (!--n->users && !node_sealed(n))
+		node_free(f, n);
+}
+
+bool node_forget_one(struct forest *f)
+{
+	struct node *n;
+
+	for (n = f->nodes; n; n = n->next)
+		if (!n->users && n->parent) {
+			node_free(f, n);
+			return true;
+		}
+	return false;
+}
+
+struct node *node_random_sealed(struct forest *f)
+{
+	unsigned int count = 0;
+	struct node *n, *found = NULL;
+
+	for (n = f->nodes; n; n = n->next)
+		if (node_sealed(n) && !rng_below(&f->rng, ++count))
+			found = n;
+	return found;
+}
+
+static char *table_from(const struct node *n, unsigned int depth)
+{
+	char *below, *line;
+
+	if (!n->parent)
+		return xasprintf("%s %u", n->dev->devno, depth);
+	below = table_from(n->parent, depth);
+	line = xasprintf("%s %s", below, n->dev->devno);
+	free(below);
+	return line;
+}
+
+char *forest_table(const struct node *n)
+{
+	return table_from(n, n->depth);
+}
+
+static struct dmdev *table_device(struct forest *f, const char *name,
+				  const struct node *n, bool read_only)
+{
+	char *line = forest_table(n);
+	struct dmdev *dm;
+
+	dm = dmdev_create(name, f->opt.sectors, f->opt.target, line, read_only, false);
+	if (!dm)
+		die("%s: the kernel refused \"%s\"", name, line);
+	free(line);
+	return dm;
+}
+
+void chain_activate(struct forest *f, struct chain *c)
+{
+	c->dm = table_device(f, c->name, c->top, false);
+	c->fd = blk_open(c->dm->path, true);
+}
+
+void chain_deactivate(struct forest *f, struct chain *c)
+{
+	(void)f;
+	close(c->fd);
+	dmdev_remove(c->dm);
+	c->dm = NULL;
+}
+
+struct chain *chain_random(struct forest *f, bool active)
+{
+	unsigned int count = 0, i;
+	struct chain *found = NULL;
+
+	for (i = 0; i < FOREST_CHAINS; i++) {
+		struct chain *c = &f->chain[i];
+
+		if (c->top && !!c->dm == active && !rng_below(&f->rng, ++count))
+			found = c;
+	}
+	return found;
+}
+
+struct chain *chain_free_slot(struct forest *f)
+{
+	unsigned int i;
+
+	for (i = 0; i < FOREST_CHAINS; i++)
+		if (!f->chain[i].top)
+			return &f->chain[i];
+	return NULL;
+}
+
+void chain_drop(struct forest *f, struct chain *c)
+{
+	if (c->dm)
+		chain_deactivate(f, c);
+	node_put(f, c->top);
+	c->top = NULL;
+	free(c->content);
+}
+
+void view_open(struct forest *f, struct view *v, struct node *n)
+{
+	static unsigned int count;
+	char *name = xasprintf("view%u", count++);
+
+	v->node = n;
+	v->dm = table_device(f, name, n, true);
+	v->fd = blk_open(v->dm->path, false);
+	node_get(n);
+	free(name);
+}
+
+void view_close(struct forest *f, struct view *v)
+{
+	close(v->fd);
+	dmdev_remove(v->dm);
+	node_put(f, v->node);
+	v->node = NULL;
+}
+
+/* Given devices may be larger than the chain: the rest of the base is not looked at. */
+static void fill_base(struct forest *f, struct node *base, u32 *content)
+{
+	void *buf = xmalloc_io(JOB_SECTORS_MAX << SECTOR_SHIFT);
+	u64 at, n;
+
+	for (at = 0; at < f->opt.sectors; at += n) {
+		n = min_u64(JOB_SECTORS_MAX, f->opt.sectors - at);
+		stamp_fill(buf, f->seed, 1, at, n);
+		if (blk_write(base->dev->fd, buf, at, n, false))
+			die("cannot write the base");
+	}
+	for (at = 0; at < f->opt.sectors; at++)
+		content[at] = 1;
+	free(buf);
+}
+
+void forest_plant(struct forest *f, u64 seed, const struct forest_options *opt)
+{
+	struct chain *c = &f->chain[0];
+
+	memset(f, 0, sizeof(*f));
+	f->opt = *opt;
+	f->seed = seed;
+	rng_init(&f->rng, seed, 0);
+	oplog_reset();
+	c->top = node_new(f, NULL, lower_get(&f->rng, f->opt.sectors, f->opt.cache));
+	node_get(c->top);
+	c->content = content_new(f);
+	fill_base(f, c->top, c->content);
+	snprintf(c->name, sizeof(c->name), "chain0");
+	chain_activate(f, c);
+}
+
+void forest_fell(struct forest *f)
+{
+	struct node *base;
+	unsigned int i;
+
+	for (i = 0; i < FOREST_VIEWS; i++)
+		if (f->view[i].node)
+			view_close(f, &f->view[i]);
+	for (i = 0; i < FOREST_CHAINS; i++)
+		if (f->chain[i].top)
+			chain_drop(f, &f->chain[i]);
+	while (node_forget_one(f))
+		;
+	base = f->nodes;
+	if (base)
+		node_free(f, base);
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The model: a base, deltas on it (snapshots form a tree), the chains that write
+ * to the top of a branch each, and views that are kept open. Content is one
+ * generation a sector, see stamp.h.
+ */
+#ifndef TEST_FOREST_H
+#define TEST_FOREST_H
+
+#include "dmdev.h"
+#include "jobs.h"
+#include "lower.h"
+#include "rng.h"
+
+#define FOREST_CHAINS	3
+#define FOREST_VIEWS	3
+
+/* The base or a delta. */
+struct node {
+	unsigned int nr;	/* for messages; 0 is the base */
+	struct node *parent;	/* NULL: this is the base */
+	struct lower *dev;
+	u32 *content;		/* of the snapshot point on top of it; NULL: not sealed */
+	u32 grain;		/* sectors; base: 0 */
+	unsigned int depth;	/* deltas in the chain up to here */
+	unsigned int users;	/* children, chains and views */
+	struct node *next;
+};
+
+/* A writable device. */
+struct chain {
+	char name[16];
+	struct node *top;	/* NULL: this slot is free */
+	u32 *content;
+	struct dmdev *dm;	/* NULL: deactivated */
+	int fd;
+};
+
+struct view {
+	struct node *node;	/* NULL: this slot is free */
+	struct dmdev *dm;
+	int fd;
+};
+
+struct forest_options {
+	u64 sectors;		/* virtual size */
+	u32 grain;		/* sectors, of the first delta */
+	unsigned int depth_max;
+	unsigned int nodes_max;
+	bool mixed_grains;	/* try children of another grain size */
+	bool cache;		/* lower devices have a write cache */
+	bool quiesced;		/* no I/O in flight at snapshots */
+	const char *target;
+};
+
+struct forest {
+	struct forest_options opt;
+	u64 seed;
+	struct rng rng;
+	struct node *nodes;	/* newest first; the base is the last */
+	unsigned int nr_nodes, next_nr;
+	struct chain chain[FOREST_CHAINS];
+	struct view view[FOREST_VIEWS];
+	bool mixed_refused;
+	/* for the report at the end */
+	u64 compared;		/* sectors */
+	unsigned int points_compared;
+};
+
+/* A base full of stamps of generation 1 and one chain without deltas over it. */
+void forest_plant(struct forest *f, u64 seed, const struct forest_options *opt);
+/* Removes every device. */
+void forest_fell(struct forest *f);
+
+struct node *node_new(struct forest *f, struct node *parent, struct lower *dev);
+void node_get(struct node *n);
+/* Frees an unsealed node with its last user; sealed ones stay as points. */
+void node_put(struct forest *f, struct node *n);
+/* Forget one sealed node that nobody builds on; false: there is none. */
+bool node_forget_one(struct forest *f);
+static inline bool node_sealed(const struct node *n)
+{
+	return n->content;
+}
+struct node *node_random_sealed(struct forest *f);
+
+/* "<base> <n> <delta>..." for the chain up to @n; freed by the caller. */
+char *forest_table(const struct node *n);
+
+void chain_activate(struct forest *f, struct chain *c);
+void chain_deactivate(struct forest *f, struct chain *c);
+struct chain *chain_random(struct forest *f, bool active);
+struct chain *chain_free_slot(struct forest *f);
+/* Deactivate and forget it. */
+void chain_drop(struct forest *f, struct chain *c);
+
+void view_open(struct forest *f, struct view *v, struct node *n);
+void view_close(struct forest *f, struct view *v);
+
+u32 *content_new(const struct forest *f);
+u32 *content_copy(const struct forest *f, const u32 *content);
+
+/* Compare everything there is with the model, whole; dies at a difference. */
+void forest_verify(struct forest *f);
+/* The same for one device. @what is for the message. */
+void content_verify(struct forest *f, int fd, const u32 *content, const char *what);
+/*
+ * What the point on @n holds where two contents are possible: @before or @after.
+ * A new content; dies where it is neither.
+ */
+u32 *point_observe(struct forest *f, struct node *n, const u32 *before, const u32 *after);
+
+#endif /* TEST_FOREST_H */

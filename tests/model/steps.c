@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "delta.h"
+#include "oplog.h"
+#include "steps.h"
+
+#define BURST_MAX	24
+#define LEAF_GRAINS	REDO_FANOUT
+
+/* --- what one job does to the model --- */
+
+/* A discard zeroes the grains that it covers whole; a short last one counts. */
+static void discard_range(const struct forest *f, const struct chain *c,
+			  const struct job *j, u64 *from, u64 *to)
+{
+	u64 end = j->sector + j->sectors;
+
+	*from = round_up_to(j->sector, c->top->grain);
+	*to = end == f->opt.sectors ? end : round_down_to(end, c->top->grain);
+}
+
+static void apply(const struct forest *f, const struct chain *c, const struct job *j,
+		  u32 *content)
+{
+	u64 from = j->sector, to = j->sector + j->sectors, s;
+	u32 gen = j->kind == JOB_WRITE ? j->gen : 0;
+
+	if (j->kind == JOB_FLUSH)
+		return;
+	if (j->kind == JOB_DISCARD)
+		discard_range(f, c, j, &from, &to);
+	for (s = from; s < to; s++)
+		content[s] = gen;
+}
+
+/* --- choosing jobs --- */
+
+/* 1 .. max, every magnitude as likely as any other. */
+static u64 log_size(struct rng *r, u64 max)
+{
+	u64 bits = 0, v;
+
+	while ((2ULL << bits) <= max)
+		bits++;
+	v = 1ULL << rng_below(r, bits + 1);
+	return min_u64(max, v + rng_below(r, v));
+}
+
+static void align(struct forest *f, const struct chain *c, struct job *j)
+{
+	static const u32 units[] = { 1, 8, 64 };
+	u32 grain = c->top->grain ? c->top->grain : 8, unit;
+	u64 pick = rng_below(&f->rng, 6);
+
+	if (pick < ARRAY_SIZE(units))
+		unit = units[pick];
+	else if (pick < 5)
+		unit = grain;
+	else
+		unit = grain * LEAF_GRAINS;
+	j->sector = round_down_to(j->sector, unit);
+	if (rng_percent(&f->rng, 50))
+		j->sectors = round_up_to(j->sectors, unit);
+}
+
+/* Most I/O meets in a few places, so that it overlaps; some at the very end. */
+static void place(struct forest *f, const struct chain *c, struct job *j, u64 max)
+{
+	u64 size = f->opt.sectors, hot = min_u64(size, 4 * MIB >> SECTOR_SHIFT);
+
+	j->sectors = log_size(&f->rng, min_u64(max, size));
+	if (rng_percent(&f->rng, 60))
+		j->sector = rng_below(&f->rng, hot);
+	else if (rng_percent(&f->rng, 15))
+		j->sector = size - j->sectors;
+	else
+		j->sector = rng_below(&f->rng, size);
+	align(f, c, j);
+	j->sectors = min_u64(j->sectors, max);
+	if (j->sector + j->sectors > size)
+		j->sectors = size - j->sector;
+}
+
+static void choose_job(struct forest *f, struct chain *c, struct job *j)
+{
+	u64 pick = rng_below(&f->rng, 100);
+
+	memset(j, 0, sizeof(*j));
+	j->fd = c->fd;
+	if (pick < 70) {
+		j->kind = JOB_WRITE;
+		j->fua = rng_percent(&f->rng, 15);
+		place(f, c, j, JOB_SECTORS_MAX);
+	} else if (pick < 80) {
+		j->kind = JOB_FLUSH;
+	} else if (pick < 90 && c->top->parent) {
+		/* the base's own device decides what a discard does there */
+		j->kind = JOB_DISCARD;
+		place(f, c, j, f->opt.sectors);
+	} else {
+		j->kind = JOB_ZERO;
+		j->how = rng_below(&f->rng, 3);
+		place(f, c, j, f->opt.sectors / 2);
+	}
+}
+
+static bool overlaps(const struct job *a, const struct job *b)
+{
+	return a->sector < b->sector + b->sectors && b->sector < a->sector + a->sectors;
+}
+
+/* Jobs that do not overlap, at most @max; gives generations to them. */
+static unsigned int choose_jobs(struct forest *f, struct chain *c, struct job *jobs,
+				unsigned int max)
+{
+	unsigned int n = 0, tries, i;
+
+	for (tries = 0; n < max && tries < 4 * max; tries++) {
+		choose_job(f, c, &jobs[n]);
+		for (i = 0; i < n && !overlaps(&jobs[i], &jobs[n]); i++)
+			;
+		if (i < n)
+			continue;
+		jobs[n].gen = oplog_add(c->name, &jobs[n]);
+		n++;
+	}
+	return n;
+}
+
+static void check_results(const struct chain *c, const struct job *jobs, unsigned int n)
+{
+	for (; n; n--, jobs++)
+		if (jobs->result)
+			die("%s of %s %llu+%llu: %s, in %s", job_name(jobs), c->name,
+			    (unsigned long long)jobs->sector,
+			    (unsigned long long)jobs->sectors,
+			    strerror(-jobs->result), oplog_where());
+}
+
+static void apply_all(const struct forest *f, const struct chain *c,
+		      const struct job *jobs, unsigned int n, u32 *content)
+{
+	for (; n; n--, jobs++) {
+		say("  %s %llu+%llu gen %llu\n", job_name(jobs),
+		    (unsigned long long)jobs->sector, (unsigned long long)jobs->sectors,
+		    (unsigned long long)jobs->gen);
+		apply(f, c, jobs, content);
+	}
+}
+
+/* --- new deltas --- */
+
+/* The first delta gets the run's grain; others their parent's, or any for a try. */
+static u32 choose_grain(struct forest *f, const struct node *parent)
+{
+	static const u32 grains[] = { 8, 128, 2048 };
+
+	if (f->opt.mixed_grains && !f->mixed_refused && rng_percent(&f->rng, 30))
+		return grains[rng_below(&f->rng, ARRAY_SIZE(grains))];
+	return parent->parent ? parent->grain : f->opt.grain;
+}
+
+static void format_child(struct forest *f, const struct node *n, u32 grain)
+{
+	struct redo_super sb = { 0 }, parent = { 0 };
+
+	if (n->parent->parent) {
+		if (!delta_read_super(n->parent->dev->fd, &parent))
+			die("delta %u has no superblock", n->parent->nr);
+		memcpy(sb.parent_uuid, parent.uuid, REDO_UUID_SIZE);
+		memcpy(sb.tree_uuid, parent.tree_uuid, REDO_UUID_SIZE);
+	}
+	sb.virtual_sectors = f->opt.sectors;
+	sb.base_sectors = f->opt.sectors;
+	sb.grain_sectors = grain;
+	sb.depth = n->depth - 1;
+	sb.chain_seq = parent.chain_seq + 1;
+	delta_format(n->dev->fd, &sb);
+}
+
+/*
+ * A delta on @parent, formatted here or left blank for the kernel. A grain that
+ * is not what the kernel would choose has to be formatted here.
+ */
+static struct node *new_delta(struct forest *f, struct node *parent, bool may_mix)
+{
+	u32 normal = parent->parent ? parent->grain : 8;
+	u32 grain = may_mix ? choose_grain(f, parent) :
+		    parent->parent ? parent->grain : f->opt.grain;
+	struct lower *dev = lower_get(&f->rng, delta_device_sectors(f->opt.sectors, 8),
+				      f->opt.cache);
+	struct node *n = node_new(f, parent, dev);
+
+	n->grain = grain;
+	if (grain != normal || rng_percent(&f->rng, 25))
+		format_child(f, n, grain);
+	return n;
+}
+
+/* The kernel may have its own idea of a blank one's grain. */
+static void check_grain(const struct node *n)
+{
+	struct redo_super sb;
+
+	if (!delta_read_super(n->dev->fd, &sb))
+		die("delta %u has no superblock after its table was resumed", n->nr);
+	if (sb.grain_sectors != n->grain)
+		die("delta %u has grains of %u sectors instead of %u", n->nr,
+		    sb.grain_sectors, n->grain);
+}
+
+static void load(struct forest *f, struct chain *c, const struct node *n)
+{
+	char *line = forest_table(n);
+
+	if (!dmdev_load(c->dm, f->opt.sectors, f->opt.target, line, false))
+		die("%s: the kernel refused \"%s\" in %s", c->name, line, oplog_where());
+	free(line);
+}
+
+/* In either order; @n is the new top. */
+static void switch_table(struct forest *f, struct chain *c, const struct node *n)
+{
+	bool noflush = rng_percent(&f->rng, 25);
+
+	if (rng_percent(&f->rng, 50)) {
+		load(f, c, n);
+		dmdev_suspend(c->dm, noflush);
+	} else {
+		dmdev_suspend(c->dm, noflush);
+		load(f, c, n);
+	}
+	dmdev_resume(c->dm);
+}
+
+/* Would the kernel take a child of another grain? Once refused, never again. */
+static struct node *new_child(struct forest *f, struct chain *c, struct node *parent)
+{
+	struct node *n = new_delta(f, parent, true);
+	char *line;
+
+	if (!parent->parent || n->grain == parent->grain || !c->dm)
+		return n;
+	line = forest_table(n);
+	if (dmdev_load(c->dm, f->opt.sectors, f->opt.target, line, true)) {
+		dmdev_clear(c->dm);
+		free(line);
+		return n;
+	}
+	free(line);
+	f->mixed_refused = true;
+	n->users = 1;
+	node_put(f, n);
+	return new_delta(f, parent, false);
+}
+
+/* --- the steps; each returns false where it is not possible now --- */
+
+static bool step_serial(struct forest *f)
+{
+	struct chain *c = chain_random(f, true);
+	struct job jobs[BURST_MAX];
+	unsigned int n;
+
+	if (!c)
+		return false;
+	for (n = rng_between(&f->rng, 1, BURST_MAX); n; n--) {
+		choose_jobs(f, c, jobs, 1);
+		jobs_run_serially(jobs, 1);
+		check_results(c, jobs, 1);
+		apply_all(f, c, jobs, 1, c->content);
+	}
+	return true;
+}
+
+static bool step_parallel(struct forest *f)
+{
+	struct chain *c = chain_random(f, true);
+	struct job jobs[BURST_MAX];
+	unsigned int n;
+
+	if (!c)
+		return false;
+	n = choose_jobs(f, c, jobs, BURST_MAX);
+	jobs_start(jobs, n);
+	jobs_wait();
+	check_results(c, jobs, n);
+	apply_all(f, c, jobs, n, c->content);
+	return true;
+}
+
+/* The parent becomes a point; what it holds is known but for what was in flight. */
+static void seal_point(struct forest *f, struct chain *c, struct node *n,
+		       const struct job *jobs, unsigned int nr_jobs)
+{
+	struct node *old = c->top;
+	u32 *after = content_copy(f, c->content);
+
+	apply_all(f, c, jobs, nr_jobs, after);
+	old->content = c->content;
+	c->content = after;
+	c->top = n;
+	node_get(n);
+	node_put(f, old);
+	if (nr_jobs) {
+		u32 *before = old->content;
+
+		old->content = point_observe(f, old, before, after);
+		free(before);
+	}
+}
+
+/* A discard goes by the grain of the delta that takes it, which may be either. */
+static void drop_discards(struct job *jobs, unsigned int n)
+{
+	for (; n; n--, jobs++)
+		if (jobs->kind == JOB_DISCARD)
+			jobs->kind = JOB_FLUSH;
+}
+
+static bool step_snapshot(struct forest *f)
+{
+	struct chain *c = chain_random(f, true);
+	struct job jobs[BURST_MAX];
+	unsigned int nr_jobs = 0;
+	struct node *n;
+
+	if (!c || c->top->depth >= f->opt.depth_max)
+		return false;
+	n = new_child(f, c, c->top);
+	if (!f->opt.quiesced && rng_percent(&f->rng, 70)) {
+		nr_jobs = choose_jobs(f, c, jobs, BURST_MAX);
+		if (n->grain != c->top->grain)
+			drop_discards(jobs, nr_jobs);
+		jobs_start(jobs, nr_jobs);
+		jobs_wait_some(rng_below(&f->rng, nr_jobs));
+	}
+	switch_table(f, c, n);
+	if (nr_jobs)
+		jobs_wait();
+	check_results(c, jobs, nr_jobs);
+	check_grain(n);
+	seal_point(f, c, n, jobs, nr_jobs);
+	return true;
+}
+
+/* Drop the present state, go on from a point: any of the tree. */
+static bool step_revert(struct forest *f)
+{
+	struct chain *c = chain_random(f, true);
+	struct node *point, *n, *old;
+
+	point = node_random_sealed(f);
+	if (!c || !point)
+		return false;
+	n = new_child(f, c, point);
+	switch_table(f, c, n);
+	check_grain(n);
+	old = c->top;
+	c->top = n;
+	node_get(n);
+	free(c->content);
+	c->content = content_copy(f, point->content);
+	node_put(f, old);
+	return true;
+}
+
+static bool step_clone(struct forest *f)
+{
+	struct chain *c = chain_free_slot(f);
+	struct node *point = node_random_sealed(f);
+
+	if (!c || !point)
+		return false;
+	c->top = new_delta(f, point, !f->mixed_refused && point->parent == NULL);
+	node_get(c->top);
+	c->content = content_copy(f, point->content);
+	snprintf(c->name, sizeof(c->name), "chain%u", (unsigned int)(c - f->chain));
+	chain_activate(f, c);
+	check_grain(c->top);
+	return true;
+}
+
+static bool step_drop_clone(struct forest *f)
+{
+	unsigned int i = rng_between(&f->rng, 1, FOREST_CHAINS - 1);
+
+	if (!f->chain[i].top)
+		return false;
+	chain_drop(f, &f->chain[i]);
+	return true;
+}
+
+static bool step_deactivate(struct forest *f)
+{
+	struct chain *c = chain_random(f, true);
+
+	if (!c)
+		return false;
+	chain_deactivate(f, c);
+	if (rng_percent(&f->rng, 60))
+		chain_activate(f, c);
+	return true;
+}
+
+static bool step_activate(struct forest *f)
+{
+	struct chain *c = chain_random(f, false);
+
+	if (!c)
+		return false;
+	chain_activate(f, c);
+	return true;
+}
+
+/* The same line again, I/O in flight. */
+static bool step_reload(struct forest *f)
+{
+	struct chain *c = chain_random(f, true);
+	struct job jobs[BURST_MAX];
+	unsigned int n;
+
+	if (!c)
+		return false;
+	n = choose_jobs(f, c, jobs, BURST_MAX);
+	jobs_start(jobs, n);
+	jobs_wait_some(rng_below(&f->rng, n));
+	switch_table(f, c, c->top);
+	jobs_wait();
+	check_results(c, jobs, n);
+	apply_all(f, c, jobs, n, c->content);
+	return true;
+}
+
+static bool step_view(struct forest *f)
+{
+	struct view *v = &f->view[rng_below(&f->rng, FOREST_VIEWS)];
+	struct node *point = node_random_sealed(f);
+
+	if (v->node) {
+		view_close(f, v);
+		return true;
+	}
+	if (!point)
+		return false;
+	view_open(f, v, point);
+	return true;
+}
+
+/* Everything down and up again, as at a reboot. */
+static bool step_restart(struct forest *f)
+{
+	unsigned int i;
+
+	for (i = 0; i < FOREST_VIEWS; i++)
+		if (f->view[i].node)
+			view_close(f, &f->view[i]);
+	for (i = 0; i < FOREST_CHAINS; i++)
+		if (f->chain[i].dm)
+			chain_deactivate(f, &f->chain[i]);
+	for (i = 0; i < FOREST_CHAINS; i++)
+		if (f->chain[i].top)
+			chain_activate(f, &f->chain[i]);
+	return true;
+}
+
+static const struct {
+	const char *name;
+	unsigned int weight;
+	bool (*take)(struct forest *f);
+} steps[] = {
+	{ "serial",	24, step_serial },
+	{ "parallel",	20, step_parallel },
+	{ "snapshot",	16, step_snapshot },
+	{ "revert",	6, step_revert },
+	{ "clone",	5, step_clone },
+	{ "drop clone",	2, step_drop_clone },
+	{ "deactivate",	6, step_deactivate },
+	{ "activate",	8, step_activate },
+	{ "reload",	5, step_reload },
+	{ "view",	6, step_view },
+	{ "restart",	2, step_restart },
+};
+
+static unsigned int choose_step(struct rng *r)
+{
+	unsigned int total = 0, i;
+	u64 pick;
+
+	for (i = 0; i < ARRAY_SIZE(steps); i++)
+		total += steps[i].weight;
+	pick = rng_below(r, total);
+	for (i = 0; pick >= steps[i].weight; i++)
+		pick -= steps[i].weight;
+	return i;
+}
+
+const char *step_random(struct forest *f, unsigned int step)
+{
+	for (;;) {
+		unsigned int i = choose_step(&f->rng);
+
+		oplog_step(step, steps[i].name);
+		say("--- step %u: %s\n", step, steps[i].name);
+		if (!steps[i].take(f))
+			continue;
+		while (f->nr_nodes > f->opt.nodes_max && node_forget_one(f))
+			;
+		return steps[i].name;
+	}
+}
