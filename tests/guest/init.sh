@@ -7,6 +7,8 @@
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root LC_ALL=C.UTF-8 TERM=dumb
 export REDO_RESULTS
+# No udev in here: libdevmapper makes the nodes in /dev/mapper.
+export DM_DISABLE_UDEV=1
 
 set -a
 . "$REDO_RESULTS/environment"

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The kernel log as a witness: any of these in it fails a test, whatever else
+# the test found.  Sourced.
+
+klog_patterns=(
+	'BUG:' 'WARNING:' 'KASAN' 'UBSAN' 'ODEBUG' 'Oops'
+	'Call Trace:' 'general protection' 'unable to handle' 'kernel BUG at'
+	'possible circular locking' 'possible recursive locking'
+	'possible irq lock inversion' 'inconsistent lock state'
+	'suspicious RCU' 'INFO: task ' 'blocked for more than' 'invalid wait context'
+	'sleeping function called' 'scheduling while atomic' 'held lock freed'
+	'lock held when returning' 'soft lockup' 'detected stall' 'stalls on CPU'
+	'list_add corruption' 'list_del corruption' 'refcount_t:'
+	'workqueue lockup' 'suspected memory leaks' 'Objects remaining in' 'page allocation failure'
+)
+
+# klog_problems < log: prints the lines that fail a test; fails if there is none
+klog_problems() {
+	local IFS=$'\n'
+	grep -F "${klog_patterns[*]}"
+}
+
+# klog_mark <text>: makes a place in the kernel log that klog_since finds
+klog_mark() {
+	echo "redo-test: begin $1" > /dev/kmsg
+}
+
+# klog_since <text>: the log from the last such mark on (all, if it is gone)
+klog_since() {
+	dmesg | awk -v mark="redo-test: begin $1" '
+		index($0, mark) { text = "" }
+		{ text = text $0 "\n" }
+		END { printf "%s", text }'
+}
