@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Every field of the superblock tried wrong, in pairs with the last right value:
+# the table is refused with the device's name, and no byte changes.
+
+. "$TOP/tests/lib/redo.sh"
+
+mkdisk base 16M
+mkdisk d1 48M		# three units
+mkdisk d2 48M
+rio "$base" "w 0 16M 1"
+mkchain chain "$base" "$d1"
+rio /dev/mapper/chain "w 0 200k 2" "w 8M 4k 2" f
+reload lsr chain "$base" "$d1" "$d2"
+rio --model "$SCRATCH/model" /dev/mapper/chain "w 100k 8k 3" f
+rmdm chain
+good=$(sums "$d1" "$d2")
+
+# save and bring back the three blocks that are spoilt
+save() {
+	dd if="$1" of="$SCRATCH/saved" bs=4k count=16 status=none
+}
+restore() {
+	dd if="$SCRATCH/saved" of="$1" bs=4k count=16 conv=fsync,notrunc status=none
+}
+
+both=$(line "$base" "$d1" "$d2")
+below=$(line "$base" "$d1")
+
+# wrong <delta> <set or break> <field> <value> <text in the log>
+wrong() {
+	local disk=${!1} before
+	save "$disk"
+	poke "$disk" "$2" sbs "$3" "$4"
+	before=$(sums "$d1" "$d2")
+	echo "wrong: $*" > /dev/kmsg
+	refused "$5" "$disk" "$both"
+	refused "$5" "$disk" "$both" -r
+	[[ $(sums "$d1" "$d2") == "$before" ]] || fail "$1 with $3 $4 was written to"
+	restore "$disk"
+}
+
+# right <delta> <field> <value>: such a value is taken
+right() {
+	local disk=${!1}
+	save "$disk"
+	poke "$disk" set sbs "$2" "$3"
+	echo "right: $*" > /dev/kmsg
+	echo "$both" | mkdm view -r
+	holds /dev/mapper/view model
+	rmdm view
+	restore "$disk"
+}
+
+# not a superblock at all, or a spoilt one
+wrong d1 break flags ^1 'checksum'
+wrong d2 break 500/4 ^1 'checksum'
+wrong d2 set magic ^1 'magic|superblock'
+wrong d1 set version 0 'version'
+wrong d1 set version 2 'version'
+wrong d1 set incompat 1 'feature'
+wrong d2 set incompat 0x8000000000000000 'feature'
+wrong d1 set blocknr +2 'address'
+right d1 compat 1
+
+# sizes
+wrong d1 set virtual_sectors +8 'sectors|size'
+wrong d1 set virtual_sectors -8 'sectors|size'
+wrong d2 set virtual_sectors 0 'field|sectors|size'
+wrong d1 set base_sectors +8 'sectors|size|base'
+wrong d1 set grain_sectors 4 'field|grain'
+wrong d1 set grain_sectors 24 'field|grain'
+wrong d2 set grain_sectors 0 'field|grain'
+wrong d2 set grain_sectors 4096 'field|grain'
+right d2 nr_units 3
+wrong d2 set nr_units 4 'units'
+wrong d2 set nr_units 0 'field|units'
+wrong d2 set nr_units 0xffffffffffffffff 'field|units'
+
+# who and where
+wrong d1 set state 0 'field|state'
+wrong d1 set state 5 'field|state'
+wrong d1 set depth 1 'field|depth'
+wrong d2 set depth 0 'field|depth'
+wrong d2 set depth 2 'depth|order|parent'
+wrong d2 set depth 256 'field|depth'
+wrong d1 set label_block 2 'field|label'
+right d1 label_block 4
+wrong d2 set parent_uuid 00112233445566778899aabbccddeeff 'parent'
+wrong d2 set tree_uuid 00112233445566778899aabbccddeeff 'tree'
+wrong d2 set parent_content ^1 'content|generation'
+wrong d1 set base_fp_head ^1 'fingerprint|content'
+wrong d1 set base_fp_tail ^1 'fingerprint|content'
+# a cycle: it is its own parent
+wrong d2 set parent_uuid "$(poke "$d2" get sb uuid)" 'field|parent'
+
+# the trees
+wrong d1 set map_root 0x1000000000000001 'root|field'
+wrong d1 set map_root 0x1000000000000010 'root|field'
+wrong d1 set map_root 0x1000000000001000 'root|field'
+wrong d1 set map_root 0x1000000000003000 'root|field'
+wrong d1 set map_root 0x1000ffffffffffff 'root|field'
+wrong d1 set map_root 0xf000000000000000 'root|field'
+wrong d1 set map_height 0 'height|field'
+wrong d1 set map_height 2 'height|field'
+wrong d1 set alloc_root 0x1000000000000001 'root|field'
+wrong d1 set alloc_root 0x1000000000003000 'root|field'
+wrong d1 set alloc_root 0x2000000000000000 'root|field'
+wrong d1 set alloc_height 6 'height|field'
+wrong d1 set nr_leaves 10 'leaves|field'
+
+# the journal
+wrong d2 set journal_start 0 'journal|field'
+wrong d2 set journal_start 17 'journal|field'
+wrong d2 set journal_blocks 0 'journal|field'
+wrong d2 set journal_blocks 1025 'journal|field'
+wrong d2 set journal_blocks 0xffffffff 'journal|field'
+
+# a sealed one without its seal's generation
+wrong d1 set content_generation 0 'field|content'
+# d1 after another seal: not the content that d2 was put on
+save "$d1"
+poke "$d1" set sbs content_generation ^1
+refused 'content|generation' - "$both"
+restore "$d1"
+
+# compat_ro: not to be written, readable all the same
+save "$d2"
+poke "$d2" set sbs compat_ro 1
+refused 'feature|read-only' "$d2" "$both"
+echo "$both" | mkdm view -r
+holds /dev/mapper/view model
+rmdm view
+restore "$d2"
+
+# an unsealed delta below another one
+save "$d1"
+poke "$d1" set sbs state 2
+refused 'seal' - "$both"
+restore "$d1"
+# a retired one at the top takes no writes
+save "$d2"
+poke "$d2" set sbs state 4
+refused 'retired|state' "$d2" "$both"
+restore "$d2"
+refused 'sealed' "$d1" "$below"
+
+[[ $(sums "$d1" "$d2") == "$good" ]] || fail "not restored"
+echo "$both" | mkdm chain
+holds /dev/mapper/chain model

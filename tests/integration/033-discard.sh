@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Discards: whole grains read as zeroes, parts of grains are left alone; passed
+# down to the delta's device unless told otherwise; ignored when asked.
+
+. "$TOP/tests/lib/redo.sh"
+
+mkdisk base 32M
+mkdisk d1 64M
+rio "$base" "w 0 32M 1"
+base_sum=$(sums "$base")
+
+mkchain chain "$base" "$d1"
+queue=/sys/block/$(basename "$(readlink -f /dev/mapper/chain)")/queue
+[[ $(cat "$queue/discard_granularity") -eq 4096 ]] ||
+	fail "discard granularity $(cat "$queue/discard_granularity")"
+[[ $(cat "$queue/discard_max_bytes") -gt 0 ]] || fail "no discards"
+[[ $(cat "$queue/write_zeroes_max_bytes") -gt 0 ]] || fail "no write-zeroes"
+
+# over the base: the parent does not show through, and is not touched
+rio --model "$SCRATCH/model" /dev/mapper/chain "d 0 64k" "0 0 64k" \
+	"d 100k 512" "d 100k 3584" "d 103424 1024" "d 130560 5120" "d 200k 1M" v
+[[ $(sums "$base") == "$base_sum" ]] || fail "a discard reached the base"
+# whole leaves, the whole disk
+rio --model "$SCRATCH/model" /dev/mapper/chain "w 4M 8M 2" f "d 5M 5M" "d 0 32M" "0 0 32M" v
+rmdm chain
+mkchain chain "$base" "$d1"
+holds /dev/mapper/chain model
+[[ $(status chain $ST_USED) -eq 0 ]] || fail "grains in use after a discard of everything"
+
+# passed down: the file below shrinks; no sooner than it may, so wait
+space() { du -k "$SCRATCH/d1.img" | cut -f 1; }
+less_than() { (($(space) < $1)); }
+rio --model "$SCRATCH/model" /dev/mapper/chain "w 0 15M 3" f
+full=$(space)
+[[ $full -ge 15360 ]] || fail "15 MiB take $full KiB"
+rio --model "$SCRATCH/model" /dev/mapper/chain "d 0 15M" f
+give_time() {
+	rio --model "$SCRATCH/model" /dev/mapper/chain "w 20M 4k 4" f
+	less_than $((full - 12288))
+}
+wait_for 20 give_time
+holds /dev/mapper/chain model
+rmdm chain
+
+# not passed down
+mkchain chain "$base" "$d1" -- no_discard_passdown
+rio --model "$SCRATCH/model" /dev/mapper/chain "w 0 15M 5" f
+full=$(space)
+rio --model "$SCRATCH/model" /dev/mapper/chain "d 0 15M" f
+for i in 1 2 3; do
+	rio --model "$SCRATCH/model" /dev/mapper/chain "w 20M 4k $((5 + i))" f
+	sleep 1.1
+done
+less_than $((full - 1024)) && fail "no_discard_passdown, and the file shrank"
+rmdm chain
+mkchain chain "$base" "$d1"
+holds /dev/mapper/chain model
+rmdm chain
+
+# ignored
+mkchain chain "$base" "$d1" -- ignore_discard
+rio --model "$SCRATCH/model" /dev/mapper/chain "w 0 1M 9" f
+blkdiscard -o 0 -l 1M /dev/mapper/chain 2> /dev/null || true
+rio --model "$SCRATCH/model" /dev/mapper/chain v

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# timeout: 240
+#
+# fio writes everything in mixed block sizes, 8 at a time, with snapshots
+# during the run, and verifies it afterwards.
+
+. "$TOP/tests/lib/redo.sh"
+. "$TOP/tests/lib/fio-verify.sh"
+
+fio_verify 8

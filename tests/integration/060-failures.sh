@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# A delta whose device fails: an error for the caller, a word in the status and a
+# dm event; nothing hangs; what was flushed is there after a new start.
+
+. "$TOP/tests/lib/redo.sh"
+
+mkdisk base 16M
+mkdisk d1 32M
+rio "$base" "w 0 16M 1"
+dev=/dev/mapper/chain
+good="0 65536 linear $d1 0"
+mkdm lower <<< "$good"
+
+swap() {
+	dmsetup suspend --noflush --nolockfs lower
+	dmsetup load lower --table "$1"
+	dmsetup resume lower
+}
+
+fresh() {
+	rmdm chain
+	swap "$good"
+	rio "$d1" "z 0 32M"
+	rm -f "$SCRATCH/model"
+	mkchain chain "$base" /dev/mapper/lower
+	rio --model "$SCRATCH/model" $dev "w 0 1M 2" "w 4M 512 3" f
+}
+
+# after the failure: the same once the device is back
+back() {
+	timeout 30 dmsetup remove --retry chain || fail "the failed chain cannot be removed"
+	swap "$good"
+	mkchain chain "$base" /dev/mapper/lower
+	rio --model "$SCRATCH/model" $dev v
+}
+
+# the whole device gone: first writes, overwrites, reads, flushes
+fresh
+before=$(events chain)
+swap "0 65536 error"
+for op in "w 8M 4k 9" "w 0 4k 9" "q 0 4k 2" "w 9M 512 9"; do
+	timeout 30 /usr/bin/python3 -S -E "$rio_py" $dev "eio $op" || fail "\"$op\" hangs or is no error"
+done
+rio $dev "q 10M 1M 1" || fail "the base cannot be read any more"
+timeout 30 /usr/bin/python3 -S -E "$rio_py" $dev "w 8M 4k 9" f 2> /dev/null && fail "a flush is no error"
+back
+
+# only the journal: data can be written, the commit fails; the chain turns
+# read-only, says so and tells dmsetup wait
+fresh
+before=$(events chain)
+swap "0 128 linear $d1 0
+128 8192 error
+8320 57216 linear $d1 8320"
+rio $dev "eio W 8M 4k 9" || fail "FUA without a journal"
+mode_gone() { [[ $(status chain $ST_MODE) != rw ]]; }
+wait_for 5 mode_gone
+[[ $(status chain) =~ ^(ro |Fail$|Error$) ]] || fail "status: $(status chain)"
+wait_for 5 eval '(($(events chain) > before))'
+timeout 30 /usr/bin/python3 -S -E "$rio_py" $dev "eio w 12M 4k 9" || fail "a write that can never be committed"
+if [[ $(status chain $ST_MODE) == ro ]]; then
+	rio $dev "q 0 1M 2" "q 4M 512 3" "q 12M 1M 1" || fail "read-only, and reads fail"
+	# never out of it again but by a new table
+	swap "$good"
+	sleep 1.5
+	status_is chain $ST_MODE ro || fail "it came back by itself: $(status chain)"
+	rio $dev "eio w 12M 4k 9" || fail "written to after its journal failed"
+fi
+back
+
+# the superblocks: no checkpoint and no seal is possible
+fresh
+swap "0 8 linear $d1 0
+8 16 error
+24 65512 linear $d1 24"
+mkdisk d2 32M
+dmsetup load chain --table "$(line "$base" /dev/mapper/lower "$d2")" 2> /dev/null || true
+timeout 30 dmsetup suspend chain
+if [[ $(dmsetup info -c --noheadings -o tables_loaded chain) == *Inactive* ]]; then
+	dmsetup resume chain 2> /dev/null && fail "a parent that cannot be sealed has a child"
+fi
+back
+[[ $(poke "$d1" get sb state) -eq 2 ]] || fail "sealed after all"
+
+# errors now and then, from dm-flakey
+if dmsetup targets | grep -q '^flakey ' || modprobe -q dm-flakey; then
+	fresh
+	swap "0 65536 flakey $d1 0 1 1 1 error_writes"
+	for ((i = 0; i < 8; i++)); do
+		timeout 60 /usr/bin/python3 -S -E "$rio_py" $dev "w $((5 + i))M 64k 9" f 2> /dev/null || true
+		sleep 0.3
+	done
+	timeout 30 dmsetup remove --retry chain
+	swap "$good"
+	mkchain chain "$base" /dev/mapper/lower
+	rio --model "$SCRATCH/model" $dev "r 0 4608k" "r 14M 2M"
+fi
+
+# the base fails: an error for what is read from it, all else goes on
+rmdm chain
+mkdm below <<< "0 32768 linear $base 0"
+rio "$d1" "z 0 32M"
+mkchain chain /dev/mapper/below "$d1"
+rio $dev "w 0 1M 2" f
+dmsetup suspend --noflush --nolockfs below
+dmsetup load below --table "0 32768 error"
+dmsetup resume below
+rio $dev "q 0 1M 2" "w 1M 1M 3" f "q 1M 1M 3" "w 0 1M 4" "eio q 8M 4k 1" "eio w 8M 512 5"
+rio $dev "eio q 8M 4k 1" "w 8M 4k 6" f "q 8M 4k 6"
+status_is chain $ST_MODE rw || fail "status: $(status chain)"

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Chains for test cases.  Sourced by a case, after case.sh.
+
+rio_py=$TOP/tests/lib/rio.py
+poke_py=$TOP/tests/lib/poke.py
+redosetup=$TOP/userspace/redosetup
+
+# rio ..., poke ...: see the head of rio.py and poke.py
+rio() {
+	/usr/bin/python3 -S -E "$rio_py" "$@"
+}
+
+poke() {
+	/usr/bin/python3 -S -E "$poke_py" "$@"
+}
+
+# need_redo: the module must be loaded
+need_redo() {
+	dmsetup targets | grep -q '^redo ' || fail "the redo target is not there"
+}
+
+# line <base> [<delta>...] [-- <feature>...]: the table line of such a chain
+line() {
+	local base=$1 n deltas=() features=''
+	shift
+	while [[ $# -gt 0 && $1 != -- ]]; do
+		deltas+=("$1")
+		shift
+	done
+	if [[ $# -gt 1 ]]; then
+		shift
+		features=" $# $*"
+	fi
+	n=${#deltas[@]}
+	echo "0 $(sectors "$base") redo $base $n${deltas[*]:+ ${deltas[*]}}$features"
+}
+
+# mkchain <name> <base> [<delta>...] [-- <feature>...]
+mkchain() {
+	local name=$1
+	shift
+	line "$@" | mkdm "$name"
+}
+
+# mkview <name> <base> [<delta>...]: read-only
+mkview() {
+	local name=$1
+	shift
+	line "$@" | mkdm "$name" -r
+}
+
+# reload <order> <name> <base> [<delta>...] [-- <feature>...]; the order is "lsr"
+# (load, suspend, resume) or "slr"
+reload() {
+	local order=$1 name=$2 new
+	shift 2
+	new=$(line "$@")
+	[[ $order == slr ]] && dmsetup suspend "$name"
+	dmsetup load "$name" --table "$new"
+	[[ $order == lsr ]] && dmsetup suspend "$name"
+	dmsetup resume "$name"
+}
+
+# refused <text> <device> <line> [<dmsetup create option>...]: creating a device
+# with this line must fail, and the kernel log must have a line with <text> (an
+# extended regular expression) and the <device> by name or by number.  "-":
+# whichever device.
+refused() {
+	local text=$1 disk=$2 table=$3 log since=$EPOCHREALTIME name=refused
+	shift 3
+	echo "redo-test: refused $since" > /dev/kmsg
+	if dmsetup create "$name" --table "$table" "$@" > "$SCRATCH/.refused" 2>&1; then
+		dmsetup remove --retry "$name"
+		fail "accepted: $table"
+	fi
+	dmsetup info "$name" > /dev/null 2>&1 && dmsetup remove --retry "$name"
+	log=$(dmesg | awk -v mark="refused $since" 'on; index($0, mark) { on = 1 }')
+	if [[ $disk != - ]]; then
+		log_names "$disk" <<< "$log" > /dev/null ||
+			fail "refused without naming $disk: $table: $log"
+	fi
+	grep -qE -- "$text" <<< "$log" || fail "refused without saying \"$text\": $table: $log"
+}
+
+# log_names <device> < log: the lines that name it
+log_names() {
+	local short=${1#/dev/} number
+	number=$(lsblk -dno MAJ:MIN "$1" 2> /dev/null | tr -d ' ') || true
+	[[ -n $number ]] || number=$(stat -L -c '%Hr:%Lr' "$1")
+	grep -E "(^|[^a-z0-9:])($short|$number)([^0-9:]|$)"
+}
+
+# status <name> [<word>]: the status line after the target's name, or its n-th
+# word, from 1; see redo-proto.h
+status() {
+	local words
+	read -ra words < <(dmsetup status "$1")
+	if [[ $# -eq 1 ]]; then
+		echo "${words[*]:3}"
+	else
+		echo "${words[2 + $2]}"
+	fi
+}
+
+readonly ST_MODE=1 ST_DELTAS=2 ST_GRAIN=3 ST_UNITS=4 ST_TAKEN=5 ST_USED=6 \
+	ST_META=7 ST_DIRTY=8 ST_JOURNAL=9 ST_SPACE=10 ST_LEAVES=11 \
+	ST_COMMITS=12 ST_CHECKPOINTS=13 ST_UUID=14
+
+# wait_for <seconds> <command> <argument>...: until it succeeds
+wait_for() {
+	local end=$((SECONDS + $1))
+	shift
+	until "$@"; do
+		((SECONDS < end)) || fail "waited in vain for: $*"
+		sleep 0.1
+	done
+}
+
+status_is() {
+	[[ $(status "$1" "$2") == "$3" ]]
+}
+
+# sums <device>...: one line of checksum for each, whole
+sums() {
+	local d
+	for d; do
+		blockdev --flushbufs "$d"
+		echo "$(cksum < "$d") $d"
+	done
+}
+
+# Number of dm events that the device has had
+events() {
+	dmsetup info -c --noheadings -o events "$1" | tr -d ' '
+}
+
+# keep <name> <model>: a copy of a model, as content of a snapshot point
+keep() {
+	cp --sparse=always "$SCRATCH/$2" "$SCRATCH/$1"
+}
+
+# Compare a device with a model, whole, from the devices
+holds() {
+	blockdev --flushbufs "$1"
+	same "$1" "$SCRATCH/$2"
+}
+
+# A delta that the tool or the kernel has made is as large as its disk; only
+# what is used of it takes space in the guest's memory
+need_redo
