@@ -49,6 +49,8 @@ int redo_delta_format(struct block_device *bdev, const struct redo_super *sb,
  * -EINVAL no delta there, -EOPNOTSUPP unknown features, -EIO.
  */
 struct redo_delta *redo_delta_get(struct block_device *bdev);
+/* One more reference for somebody who holds one. Any context. */
+void redo_delta_ref(struct redo_delta *d);
 /* The last put forgets everything; nothing is written. May block. */
 void redo_delta_put(struct redo_delta *d);
 
@@ -118,6 +120,7 @@ void redo_delta_prefetch_leaf(struct redo_delta *d, u64 leaf);
 struct redo_change {
 	struct list_head list;
 	struct redo_extent e;
+	void *cookie;		/* the caller's own */
 };
 
 /*
@@ -164,9 +167,12 @@ bool redo_delta_low(struct redo_delta *d);
  * device has grown), -EIO.
  */
 int redo_delta_refill(struct redo_delta *d);
+/* Freed grains are in quarantine and a refill may have better luck soon. Any context. */
+bool redo_delta_reclaiming(struct redo_delta *d);
 /*
  * Reserve metadata for a change that may create up to @leaves new leaves without
- * taking grains (zeroes); given back when a change is applied. -ENOSPC.
+ * taking grains (zeroes). The caller gives it back once the change is applied or
+ * abandoned. -ENOSPC.
  */
 int redo_delta_reserve(struct redo_delta *d, u32 leaves);
 void redo_delta_unreserve(struct redo_delta *d, u32 leaves);

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The life of a chain, the registry of those at work, modes and events. */
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include "redo-chain.h"
+
+DEFINE_MUTEX(redo_chains_mutex);
+static LIST_HEAD(redo_chains);		/* under redo_chains_mutex */
+static unsigned int nr_attached;	/* written under redo_chains_mutex */
+
+unsigned int redo_chains_attached(void)
+{
+	return READ_ONCE(nr_attached);
+}
+
+unsigned long redo_chains_resident(void)
+{
+	struct redo_chain *c;
+	unsigned long n = 0;
+
+	if (!mutex_trylock(&redo_chains_mutex))
+		return 0;
+	list_for_each_entry(c, &redo_chains, registry)
+		n += atomic_long_read(&c->map.resident);
+	mutex_unlock(&redo_chains_mutex);
+	return n;
+}
+
+void redo_chains_shrink(unsigned long leaves)
+{
+	struct redo_chain *c;
+
+	if (!mutex_trylock(&redo_chains_mutex))
+		return;
+	list_for_each_entry(c, &redo_chains, registry) {
+		atomic_add(min_t(unsigned long, leaves, INT_MAX / 2) / max(1U, nr_attached),
+			   &c->evict_want);
+		redo_commit_kick(c);
+	}
+	mutex_unlock(&redo_chains_mutex);
+}
+
+/* --- mode and events --- */
+
+static void event_run(struct work_struct *work)
+{
+	struct redo_chain *c = container_of(work, struct redo_chain, event_work);
+	struct dm_target *ti = READ_ONCE(c->ti);
+
+	if (ti)
+		dm_table_event(ti->table);
+}
+
+/* dm_table_event() takes a mutex, hence the worker; while suspended it is kept back. */
+void redo_chain_event(struct redo_chain *c)
+{
+	unsigned long flags;
+	bool now;
+
+	spin_lock_irqsave(&c->lock, flags);
+	now = !c->parked;
+	c->event_pending = !now;
+	spin_unlock_irqrestore(&c->lock, flags);
+	if (now)
+		queue_work(c->wq, &c->event_work);
+}
+
+void redo_chain_set_mode(struct redo_chain *c, enum redo_mode mode, const char *why)
+{
+	unsigned long flags;
+	bool changed;
+
+	spin_lock_irqsave(&c->lock, flags);
+	changed = mode > c->mode;
+	if (changed)
+		WRITE_ONCE(c->mode, mode);
+	spin_unlock_irqrestore(&c->lock, flags);
+	if (!changed)
+		return;
+	DMERR("%s: %s: now %s", c->active ? redo_delta_name(c->active) : "chain", why,
+	      mode == REDO_MODE_RO ? "read-only" : "failed");
+	redo_chain_event(c);
+}
+
+/* --- life --- */
+
+static int init_queues(struct redo_chain *c)
+{
+	c->wq = alloc_workqueue("redo", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	if (!c->wq)
+		return -ENOMEM;
+	c->commit_wq = alloc_ordered_workqueue("redo_commit", WQ_MEM_RECLAIM);
+	return c->commit_wq ? 0 : -ENOMEM;
+}
+
+static int init_parts(struct redo_chain *c)
+{
+	int i, r;
+
+	INIT_LIST_HEAD(&c->registry);
+	INIT_WORK(&c->event_work, event_run);
+	for (i = 0; i < REDO_BUILD_LOCKS; i++)
+		mutex_init(&c->build_lock[i]);
+	redo_defer_init(c);
+	r = redo_commit_init(c);
+	if (!r)
+		r = init_queues(c);
+	if (!r)
+		r = redo_inflight_init(&c->inflight);
+	if (!r)
+		r = redo_map_init(&c->map, c->nr_grains);
+	if (!r)
+		r = redo_copyup_init(c);
+	return r;
+}
+
+struct redo_chain *redo_chain_create(sector_t len, u32 grain_sectors, bool writable)
+{
+	struct redo_chain *c = kvzalloc(sizeof(*c), GFP_KERNEL);
+	int r;
+
+	if (!c)
+		return ERR_PTR(-ENOMEM);
+	c->len = len;
+	c->grain_sectors = grain_sectors;
+	c->grain_shift = ilog2(grain_sectors);
+	c->nr_grains = redo_nr_grains(len, grain_sectors);
+	c->writable = writable;
+	c->parked = true;
+	r = init_parts(c);
+	if (r) {
+		redo_chain_destroy(c);
+		return ERR_PTR(r);
+	}
+	return c;
+}
+
+void redo_chain_destroy(struct redo_chain *c)
+{
+	u32 slot;
+
+	if (c->commit_wq) {
+		cancel_delayed_work_sync(&c->tick);
+		destroy_workqueue(c->commit_wq);
+	}
+	if (c->wq)
+		destroy_workqueue(c->wq);
+	redo_copyup_exit(c);
+	redo_map_exit(&c->map);
+	if (c->inflight.cpu)
+		redo_inflight_exit(&c->inflight);
+	redo_commit_exit(c);
+	for (slot = 1; slot <= c->nr_deltas; slot++)
+		redo_delta_put(c->slot[slot].delta);
+	kvfree(c);
+}
+
+void redo_chain_add_slot(struct redo_chain *c, struct block_device *bdev,
+			 struct redo_delta *delta)
+{
+	struct redo_slot *slot = &c->slot[delta ? ++c->nr_deltas : 0];
+
+	slot->bdev = bdev;
+	slot->delta = delta;
+	slot->owned = false;
+}
+
+/* --- registry --- */
+
+struct redo_chain *redo_chain_find(struct mapped_device *md, sector_t begin)
+{
+	struct redo_chain *c;
+
+	lockdep_assert_held(&redo_chains_mutex);
+	list_for_each_entry(c, &redo_chains, registry)
+		if (c->md == md && c->begin == begin)
+			return c;
+	return NULL;
+}
+
+static bool uses_base_live(const struct redo_chain *c)
+{
+	return c->writable && redo_chain_is_passthrough(c);
+}
+
+static bool shows_unsealed(const struct redo_chain *c, const struct redo_delta *d)
+{
+	return c->nr_deltas && c->slot[c->nr_deltas].delta == d;
+}
+
+/* Its writes, to the base or to its top delta, would change what the other shows? */
+static bool conflict(const struct redo_chain *writer, const struct redo_chain *other)
+{
+	if (!writer->writable)
+		return false;
+	if (redo_chain_is_passthrough(writer))
+		return other->slot[0].bdev == writer->slot[0].bdev;
+	return shows_unsealed(other, writer->slot[writer->nr_deltas].delta);
+}
+
+int redo_chain_check_sharing(struct redo_chain *c, struct redo_chain *pred)
+{
+	struct redo_chain *other;
+
+	lockdep_assert_held(&redo_chains_mutex);
+	list_for_each_entry(other, &redo_chains, registry) {
+		if (other == pred || other == c)
+			continue;
+		if (conflict(c, other) || conflict(other, c)) {
+			DMERR("%pg: in use by %s, whose content would change: deactivate that first",
+			      c->slot[uses_base_live(c) || uses_base_live(other) ?
+				      0 : c->nr_deltas].bdev,
+			      dm_device_name(other->md));
+			return -EBUSY;
+		}
+	}
+	return 0;
+}
+
+void redo_chain_attach(struct redo_chain *c)
+{
+	lockdep_assert_held(&redo_chains_mutex);
+	list_add_tail(&c->registry, &redo_chains);
+	WRITE_ONCE(nr_attached, nr_attached + 1);
+}
+
+static void release_slot(struct redo_chain *c, struct redo_slot *slot, bool clean)
+{
+	if (!slot->owned)
+		return;
+	if (clean && redo_delta_checkpoint(slot->delta, true))
+		DMWARN("%s: not closed cleanly, its journal will be replayed",
+		       redo_delta_name(slot->delta));
+	redo_delta_release(slot->delta, c);
+	slot->owned = false;
+}
+
+void redo_chain_detach(struct redo_chain *c, bool clean)
+{
+	u32 slot;
+
+	lockdep_assert_held(&redo_chains_mutex);
+	if (list_empty(&c->registry))
+		return;
+	list_del_init(&c->registry);
+	WRITE_ONCE(nr_attached, nr_attached - 1);
+	for (slot = 1; slot <= c->nr_deltas; slot++)
+		release_slot(c, &c->slot[slot], clean && READ_ONCE(c->mode) == REDO_MODE_RW);
+}
+
+/*
+ * The device is suspended: dm has waited for every bio, so nothing can join the
+ * queues any more. The last commit is made here, and what went to the base in
+ * passthrough is flushed: a flush that comes after a snapshot goes to the new
+ * delta only, but vouches for all that was acknowledged before.
+ */
+int redo_chain_quiesce(struct redo_chain *c)
+{
+	int i, r = 0;
+
+	for (i = 0; i < REDO_WORKERS; i++)
+		flush_work(&c->worker[i].work);
+	cancel_delayed_work_sync(&c->tick);
+	if (c->active && READ_ONCE(c->mode) == REDO_MODE_RW)
+		r = redo_commit_drain(c);
+	else if (c->writable && redo_chain_is_passthrough(c))
+		r = blkdev_issue_flush(c->slot[0].bdev);
+	cancel_delayed_work_sync(&c->tick);
+	flush_work(&c->commit_work);
+	spin_lock_irq(&c->lock);
+	c->parked = true;
+	spin_unlock_irq(&c->lock);
+	if (cancel_work_sync(&c->event_work))
+		redo_chain_event(c);
+	return r;
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A chain at work: the base, its deltas, the merged map and everything that is
+ * under way. Made by a table's constructor; a table that only adds deltas takes
+ * over the chain of the table it replaces, map and all.
+ *
+ * Locking (outermost first; design.rst has the table with the reasons)
+ *   redo_chains_mutex     registry and hand-over; process context
+ *   redo_delta's mutex    one mutator of a delta; process context
+ *   build_lock[]          one builder or evictor of a leaf; process context
+ *   chain->lock           lists, flags and counters below; irqsave
+ *   waiters[].lock        bios behind a pending word; irqsave
+ * Map words are not under any lock (redo-map.h).
+ */
+#ifndef REDO_CHAIN_H
+#define REDO_CHAIN_H
+
+#include <linux/bio.h>
+#include <linux/device-mapper.h>
+#include <linux/dm-kcopyd.h>
+#include <linux/mempool.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+#include "redo-delta.h"
+#include "redo-inflight.h"
+#include "redo-map.h"
+
+#define DM_MSG_PREFIX "redo"
+
+/* What the table line asks for. */
+struct redo_features {
+	bool error_if_no_space;
+	u32 no_space_timeout;	/* seconds; 0: for ever */
+	u64 low_water;		/* units */
+	bool ignore_discard;
+	bool no_discard_passdown;
+	bool force_base;
+	u32 nr_given;		/* arguments as given, for the table line */
+};
+
+/* Only ever gets worse; redo_chain_set_mode() is the one setter. */
+enum redo_mode {
+	REDO_MODE_RW,
+	REDO_MODE_RO,		/* metadata cannot be written: reads go on */
+	REDO_MODE_FAILED,
+};
+
+enum redo_space {
+	REDO_SP_OK,
+	REDO_SP_LOW,
+	REDO_SP_QUEUEING,
+	REDO_SP_ERRORING,
+};
+
+struct redo_slot {
+	struct block_device *bdev;
+	struct redo_delta *delta;	/* NULL: the base */
+	bool owned;			/* we may change its metadata */
+};
+
+#define REDO_WAIT_BUCKETS	64
+#define REDO_BUILD_LOCKS	64
+#define REDO_WORKERS		8
+#define REDO_CHANGES_MAX	16384	/* of one commit, before new ones wait */
+
+struct redo_waiters {
+	spinlock_t lock;
+	struct bio_list bios;		/* behind a pending word of this bucket */
+};
+
+struct redo_chain;
+
+struct redo_worker {
+	struct work_struct work;
+	struct redo_chain *chain;
+};
+
+struct redo_chain {
+	/* Set before the chain is used, then constant. */
+	struct mapped_device *md;
+	sector_t begin;			/* of the target in its device */
+	sector_t len;
+	u32 grain_sectors;
+	u32 grain_shift;		/* log2(grain_sectors) */
+	u64 nr_grains;
+	bool writable;
+
+	/* Change only while suspended, under redo_chains_mutex. */
+	struct list_head registry;	/* redo_chains; empty: not attached */
+	struct dm_target *ti;		/* of the table in force */
+	struct redo_features features;
+	u32 nr_deltas;
+	u32 active_slot;		/* 0: none (view, passthrough) */
+	struct redo_delta *active;	/* that of active_slot */
+	struct redo_slot slot[REDO_MAX_DELTAS + 1];
+
+	struct redo_map map;
+	struct redo_inflight inflight;
+	struct redo_waiters waiters[REDO_WAIT_BUCKETS];
+	atomic_t nr_waiting;		/* bios in all buckets; lets completions skip the lock */
+	struct mutex build_lock[REDO_BUILD_LOCKS];
+
+	struct workqueue_struct *wq;		/* deferred bios, WQ_MEM_RECLAIM */
+	struct workqueue_struct *commit_wq;	/* commit and housekeeping: ordered */
+	struct redo_worker worker[REDO_WORKERS];
+	unsigned int next_worker;		/* racy round robin */
+	struct work_struct commit_work;
+	struct delayed_work tick;
+	struct work_struct event_work;
+	struct dm_kcopyd_client *kcopyd;
+	mempool_t change_pool;			/* struct redo_change, for workers */
+
+	spinlock_t lock;
+	/* Under lock. */
+	enum redo_mode mode;		/* read without it, too */
+	enum redo_space space;
+	bool committing;		/* a commit is in flight */
+	bool suspending, noflush;
+	bool parked;			/* suspended: nothing may be started */
+	bool event_pending;
+	unsigned long no_space_since;	/* jiffies */
+	struct list_head changes;	/* of the next commit, in the order they happened */
+	u32 nr_changes;
+	bool force_commit;		/* drain: flush even if nothing is listed */
+	int commit_error;		/* of the last commit */
+	struct bio_list commit_waiters;	/* flushes and FUA writes */
+	struct bio_list deferred;	/* for the workers */
+	struct bio_list no_space;	/* wait for a unit */
+	struct bio_list failed;		/* failed first writes: mapping to be read back */
+
+	wait_queue_head_t throttle;	/* workers, while too many changes are outstanding */
+	atomic_t evict_want;		/* leaves that the shrinker asked for */
+
+	/* Statistics, approximate. */
+	atomic64_t nr_commits, nr_checkpoints;
+};
+
+/* What a bio is going through: per-bio data. */
+enum redo_io_state {
+	REDO_IO_NEW = 0,	/* nothing is under way */
+	REDO_IO_PASS,		/* sent on, nothing to do at its end */
+	REDO_IO_MAPPED,		/* read, or overwrite in place; counted in flight */
+	REDO_IO_FIRST,		/* first write: entries are pending, counted in flight */
+	REDO_IO_ZEROING,	/* write-zeroes of a part of an own grain, by kcopyd; counted in flight */
+	REDO_IO_DONE,		/* everything is over: let it end */
+};
+
+struct redo_io {
+	u8 state;		/* enum redo_io_state */
+	u8 gen;			/* for redo_inflight_leave() */
+	bool fua;
+	bool has_rest;		/* more pieces follow, see rest */
+	u32 len;		/* FIRST: grains */
+	u64 grain;		/* FIRST: first logical grain */
+	u64 phys;		/* FIRST: first physical grain */
+	u64 old;		/* FIRST: the word that the first grain had */
+	struct redo_leaf *leaf;	/* FIRST: kept resident by its busy count */
+	struct redo_change *change;	/* FIRST: to join the next commit */
+	struct redo_chain *chain;
+	struct bvec_iter rest;
+	atomic_t copies;	/* copy-up: jobs outstanding */
+	blk_status_t copy_error;
+	/* copy-up: the part of the grain that the bio covers, sectors of the chain */
+	sector_t part_start, part_end;
+};
+
+static inline struct redo_io *redo_io(struct bio *bio)
+{
+	return dm_per_bio_data(bio, sizeof(struct redo_io));
+}
+
+static inline u64 redo_sector_to_grain(const struct redo_chain *c, sector_t sector)
+{
+	return sector >> c->grain_shift;
+}
+
+static inline sector_t redo_grain_to_sector(const struct redo_chain *c, u64 grain)
+{
+	return (sector_t)grain << c->grain_shift;
+}
+
+static inline bool redo_chain_is_passthrough(const struct redo_chain *c)
+{
+	return !c->nr_deltas;
+}
+
+/* --- redo-chain.c: life, registry, hand-over. Process context, may block. --- */
+
+extern struct mutex redo_chains_mutex;
+
+struct redo_chain *redo_chain_create(sector_t len, u32 grain_sectors, bool writable);
+/* Not attached, nothing in flight. Puts the deltas. */
+void redo_chain_destroy(struct redo_chain *c);
+/* Takes over the caller's reference on @delta (NULL for the base). */
+void redo_chain_add_slot(struct redo_chain *c, struct block_device *bdev,
+			 struct redo_delta *delta);
+/* Under redo_chains_mutex. The attached chain of that device and offset, or NULL. */
+struct redo_chain *redo_chain_find(struct mapped_device *md, sector_t begin);
+/*
+ * Under redo_chains_mutex: refuse what would let two chains change one device,
+ * or one change what another shows. @pred is about to go and does not count.
+ * Logs; -EBUSY.
+ */
+int redo_chain_check_sharing(struct redo_chain *c, struct redo_chain *pred);
+void redo_chain_attach(struct redo_chain *c);
+/* Ownership of all its deltas ends; @clean: after a last checkpoint. */
+void redo_chain_detach(struct redo_chain *c, bool clean);
+
+/* Over all attached chains; never block. */
+unsigned int redo_chains_attached(void);
+unsigned long redo_chains_resident(void);	/* leaves in memory */
+void redo_chains_shrink(unsigned long leaves);
+
+/* All queues run dry, everything that completed is durable. Device suspended. */
+int redo_chain_quiesce(struct redo_chain *c);
+
+/* Any context. */
+void redo_chain_set_mode(struct redo_chain *c, enum redo_mode mode, const char *why);
+void redo_chain_event(struct redo_chain *c);
+
+/* --- redo-build.c --- */
+
+/*
+ * The leaf's slot value, built if necessary from the deltas. May block; -errno
+ * for a region that cannot be read (-EUCLEAN, -EIO).
+ */
+int redo_build_leaf(struct redo_chain *c, u64 leaf);
+/* Read the mapping of grains of one leaf back from the deltas into @words[0..len). */
+int redo_build_words(struct redo_chain *c, u64 grain, u32 len, u64 *words);
+
+/* --- redo-bio.c: the data path --- */
+
+/* target's map and end_io */
+int redo_bio_map(struct redo_chain *c, struct bio *bio);
+int redo_bio_end_io(struct redo_chain *c, struct bio *bio, blk_status_t *error);
+/* Worker: do the next piece of @bio. May block. */
+void redo_bio_process(struct redo_chain *c, struct bio *bio);
+
+/*
+ * Entries [grain, grain + len) of one leaf, all below the active delta, become
+ * pending. Returns how many; 0: lost a race. *@first: what the first one was.
+ * In an RCU read section.
+ */
+u32 redo_entries_begin(struct redo_chain *c, struct redo_leaf *leaf, u64 grain, u32 len,
+		       u64 *first);
+/* Pending entries become @word (and its steps); wakes who waits behind them. */
+void redo_entries_publish(struct redo_chain *c, struct redo_leaf *leaf, u64 grain, u32 len,
+			  u64 word);
+/* A reader's way to hold on to the leaf of @grain for a change. NULL: defer. */
+struct redo_leaf *redo_leaf_for_change(struct redo_chain *c, u64 grain, gfp_t gfp);
+void redo_leaf_unbusy(struct redo_leaf *leaf);
+
+/* The data of a first write is in its place (not yet durable). Any context. */
+void redo_first_write_done(struct redo_chain *c, struct redo_io *io);
+/* Worker: make the bio's first leaf one that can be changed. False: bio has ended. */
+bool redo_prepare_leaf(struct redo_chain *c, struct bio *bio);
+/* Worker: copy-up of the bio's one grain, from the look-up on. */
+void redo_bio_copyup(struct redo_chain *c, struct bio *bio);
+
+/* The bio is over as far as we are concerned. Any context. */
+void redo_bio_finish(struct bio *bio, blk_status_t status);
+/* After a piece: the rest, the commit that FUA waits for, or the end. Any context. */
+void redo_bio_piece_done(struct redo_chain *c, struct bio *bio, blk_status_t status);
+/* Cut to @sectors from its start; the rest follows. In a worker. */
+void redo_bio_cut(struct bio *bio, sector_t sectors);
+void redo_bio_send(struct redo_chain *c, struct bio *bio, u32 slot, sector_t sector);
+
+/* --- redo-defer.c: queues of bios. Any context unless said otherwise. --- */
+
+void redo_defer_init(struct redo_chain *c);
+void redo_defer(struct redo_chain *c, struct bio *bio);
+void redo_defer_list(struct redo_chain *c, struct bio_list *bios);
+/* Behind a pending word at @grain, or deferred at once if it no longer is. */
+void redo_wait_pending(struct redo_chain *c, struct bio *bio, u64 grain);
+void redo_wake_pending(struct redo_chain *c, u64 leaf);
+
+/* --- redo-copyup.c, redo-discard.c: workers, may block --- */
+
+/*
+ * A write or write-zeroes that covers one grain in part: the io is in state
+ * FIRST (grain pending, place taken); the rest of the grain is copied from what
+ * io->old says, then the bio is sent. Without a payload the part is zeroed.
+ */
+void redo_copyup(struct redo_chain *c, struct bio *bio);
+/* Zero the part of an own grain at @phys that the bio covers; state ZEROING. */
+void redo_zero_part(struct redo_chain *c, struct bio *bio, u64 phys);
+int redo_copyup_init(struct redo_chain *c);
+void redo_copyup_exit(struct redo_chain *c);
+void redo_discard(struct redo_chain *c, struct bio *bio);
+
+/* --- redo-commit.c --- */
+
+int redo_commit_module_init(void);
+void redo_commit_module_exit(void);
+int redo_commit_init(struct redo_chain *c);
+void redo_commit_exit(struct redo_chain *c);
+/*
+ * The change joins the next commit; must precede the publishing of its words.
+ * Its cookie is the leaf that it keeps resident, or NULL. Any context. True if
+ * it was merged into the one before: then it is free and the leaf's busy count
+ * is the caller's to drop once the words are published.
+ */
+bool redo_commit_add(struct redo_chain *c, struct redo_change *change);
+/* Worker: wait while too much is outstanding. May block. */
+void redo_commit_throttle(struct redo_chain *c);
+/* So many changes are outstanding that new ones should wait. Any context. */
+static inline bool redo_commit_is_behind(struct redo_chain *c)
+{
+	return READ_ONCE(c->nr_changes) > REDO_CHANGES_MAX;
+}
+/* Flush or completed FUA write: true if there is nothing that it must wait for. */
+bool redo_commit_join(struct redo_chain *c, struct bio *bio);
+/* Run everything outstanding now. May block. */
+int redo_commit_drain(struct redo_chain *c);
+void redo_commit_kick(struct redo_chain *c);
+struct redo_change *redo_change_alloc(struct redo_chain *c, gfp_t gfp);
+void redo_change_free(struct redo_chain *c, struct redo_change *change);
+/* A first write has failed: its old mapping is read back, then it ends. Any context. */
+void redo_commit_failed_write(struct redo_chain *c, struct bio *bio);
+
+/* --- redo-nospace.c --- */
+
+/* Hold @bio until there is space, or fail it. Any context. */
+void redo_nospace_hold(struct redo_chain *c, struct bio *bio);
+/* Commit worker: look for space, let go or fail what waits. May block. */
+void redo_nospace_run(struct redo_chain *c);
+/* Resume or noflush suspend: give bios back. Any context. */
+void redo_nospace_requeue(struct redo_chain *c);
+bool redo_nospace_pending(struct redo_chain *c);
+
+/* --- redo-evict.c: commit worker, may block --- */
+
+void redo_evict_run(struct redo_chain *c);
+/* Any context: have the commit worker look if the budget is exceeded. */
+void redo_evict_check(struct redo_chain *c);
+int redo_evict_module_init(void);
+void redo_evict_module_exit(void);
+
+#endif /* REDO_CHAIN_H */

@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Group commit. Completed changes gather on a list; a flush, a FUA write or the
+ * timer has them written to the journal, all that have gathered meanwhile in one
+ * go. One ordered worker does this and all other changes of metadata, so there
+ * is no lock between them.
+ *
+ * Why a flush is right: a change is on the list before its words can be seen, so
+ * when a flush arrives, whatever was acknowledged before is on the list, in the
+ * commit in flight, or done. redo_commit_join() lets it go at once only if the
+ * list is empty and nothing is in flight; a FUA write likewise, at its completion.
+ */
+#include <linux/slab.h>
+#include "redo-chain.h"
+
+#define COMMIT_INTERVAL		HZ
+#define CHANGES_KICK		2048	/* do not wait for the timer */
+#define CHANGE_POOL_MIN		64
+
+static struct kmem_cache *change_cache;
+
+int redo_commit_module_init(void)
+{
+	change_cache = KMEM_CACHE(redo_change, 0);
+	return change_cache ? 0 : -ENOMEM;
+}
+
+void redo_commit_module_exit(void)
+{
+	kmem_cache_destroy(change_cache);
+}
+
+/* With GFP_NOIO it never fails; the pool fills again as commits are applied. */
+struct redo_change *redo_change_alloc(struct redo_chain *c, gfp_t gfp)
+{
+	struct redo_change *change = kmem_cache_alloc(change_cache, GFP_NOWAIT | __GFP_NOWARN);
+
+	if (change || !gfpflags_allow_blocking(gfp))
+		return change;
+	redo_commit_kick(c);
+	return mempool_alloc(&c->change_pool, gfp);
+}
+
+void redo_change_free(struct redo_chain *c, struct redo_change *change)
+{
+	mempool_free(change, &c->change_pool);
+}
+
+void redo_commit_kick(struct redo_chain *c)
+{
+	queue_work(c->commit_wq, &c->commit_work);
+}
+
+/* The same kind, next to one another here and there, and one leaf (or none at all). */
+static bool can_merge(const struct redo_change *a, const struct redo_change *b)
+{
+	if (a->e.type != b->e.type || a->e.logical + a->e.len != b->e.logical ||
+	    a->cookie != b->cookie)
+		return false;
+	return a->e.type == REDO_REC_ZERO ||
+	       (a->e.phys + a->e.len == b->e.phys && a->e.len + b->e.len <= REDO_REC_MAP_MAX);
+}
+
+bool redo_commit_add(struct redo_chain *c, struct redo_change *change)
+{
+	struct redo_change *last = NULL;
+	unsigned long flags;
+	bool merged = false;
+	u32 nr;
+
+	spin_lock_irqsave(&c->lock, flags);
+	if (c->nr_changes)
+		last = list_last_entry(&c->changes, struct redo_change, list);
+	if (last && can_merge(last, change)) {
+		last->e.len += change->e.len;
+		merged = true;
+	} else {
+		list_add_tail(&change->list, &c->changes);
+		c->nr_changes++;
+	}
+	nr = c->nr_changes;
+	spin_unlock_irqrestore(&c->lock, flags);
+
+	if (merged)
+		redo_change_free(c, change);
+	else if (nr == 1)
+		queue_delayed_work(c->commit_wq, &c->tick, COMMIT_INTERVAL);
+	else if (nr == CHANGES_KICK)
+		redo_commit_kick(c);
+	return merged;
+}
+
+void redo_commit_throttle(struct redo_chain *c)
+{
+	if (likely(!redo_commit_is_behind(c)))
+		return;
+	redo_commit_kick(c);
+	wait_event(c->throttle, !redo_commit_is_behind(c));
+}
+
+bool redo_commit_join(struct redo_chain *c, struct bio *bio)
+{
+	unsigned long flags;
+	bool idle;
+
+	spin_lock_irqsave(&c->lock, flags);
+	idle = !c->nr_changes && !c->committing && c->mode == REDO_MODE_RW;
+	if (!idle)
+		bio_list_add(&c->commit_waiters, bio);
+	spin_unlock_irqrestore(&c->lock, flags);
+	if (!idle)
+		redo_commit_kick(c);
+	return idle;
+}
+
+void redo_commit_failed_write(struct redo_chain *c, struct bio *bio)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&c->lock, flags);
+	bio_list_add(&c->failed, bio);
+	spin_unlock_irqrestore(&c->lock, flags);
+	redo_commit_kick(c);
+}
+
+/* --- the commit worker --- */
+
+struct batch {
+	struct list_head changes;
+	struct bio_list waiters;
+	struct bio_list failed;
+	bool force;
+};
+
+/* Everything that has gathered. False: nothing, and no commit is in flight now. */
+static bool grab(struct redo_chain *c, struct batch *b)
+{
+	bool any;
+
+	INIT_LIST_HEAD(&b->changes);
+	spin_lock_irq(&c->lock);
+	list_splice_init(&c->changes, &b->changes);
+	c->nr_changes = 0;
+	b->waiters = c->commit_waiters;
+	bio_list_init(&c->commit_waiters);
+	b->failed = c->failed;
+	bio_list_init(&c->failed);
+	b->force = c->force_commit;
+	c->force_commit = false;
+	any = b->force || !list_empty(&b->changes) || !bio_list_empty(&b->waiters) ||
+	      !bio_list_empty(&b->failed);
+	c->committing = any;
+	spin_unlock_irq(&c->lock);
+	wake_up_all(&c->throttle);
+	return any;
+}
+
+static void end_waiters(struct bio_list *waiters, int error)
+{
+	struct bio *bio;
+
+	while ((bio = bio_list_pop(waiters)))
+		redo_bio_finish(bio, error ? BLK_STS_IOERR : BLK_STS_OK);
+}
+
+static void cut_chunk(struct list_head *from, struct list_head *chunk, u32 max)
+{
+	struct list_head *pos = from;
+
+	INIT_LIST_HEAD(chunk);
+	while (max-- && pos->next != from)
+		pos = pos->next;
+	list_cut_position(chunk, from, pos);
+}
+
+/*
+ * The changes are durable. They enter the delta's own dirty nodes; only then may
+ * their leaves be evicted.
+ */
+static int apply(struct redo_chain *c, struct list_head *chunk, int error)
+{
+	struct redo_change *change, *next;
+
+	list_for_each_entry_safe(change, next, chunk, list) {
+		if (!error)
+			error = redo_delta_apply(c->active, &change->e);
+		if (change->e.type == REDO_REC_ZERO)
+			redo_delta_unreserve(c->active, 1);
+		if (change->cookie && !error)
+			redo_leaf_unbusy(change->cookie);
+		redo_change_free(c, change);
+	}
+	if (error)
+		redo_chain_set_mode(c, REDO_MODE_RO, "committed changes cannot be applied");
+	return error;
+}
+
+static int commit_chunk(struct redo_chain *c, struct batch *b)
+{
+	struct list_head chunk;
+	int r = -EIO;
+
+	cut_chunk(&b->changes, &chunk, redo_delta_commit_max(c->active));
+	if (READ_ONCE(c->mode) == REDO_MODE_RW)
+		r = redo_delta_commit(c->active, &chunk);
+	atomic64_inc(&c->nr_commits);
+	if (r)
+		redo_chain_set_mode(c, REDO_MODE_RO, "the journal cannot be written");
+	if (r || list_empty(&b->changes))
+		end_waiters(&b->waiters, r);
+	return apply(c, &chunk, r);
+}
+
+/* A failed first write: what was below shows again; then the bio ends with its error. */
+static void restore(struct redo_chain *c, struct bio *bio)
+{
+	struct redo_io *io = redo_io(bio);
+	blk_status_t status = bio->bi_status ?: BLK_STS_IOERR;
+	u64 *words;
+	u32 i;
+
+	words = kmalloc_array(io->len, sizeof(*words), GFP_NOIO | __GFP_NOFAIL);
+	if (READ_ONCE(c->mode) != REDO_MODE_RW ||
+	    redo_build_words(c, io->grain, io->len, words))
+		for (i = 0; i < io->len; i++)
+			words[i] = redo_word(REDO_W_LOST, 0, 0);
+	for (i = 0; i < io->len; i++)
+		redo_entries_publish(c, io->leaf, io->grain + i, 1, words[i]);
+	kfree(words);
+	redo_leaf_unbusy(io->leaf);
+	redo_delta_unalloc(c->active, io->phys, io->len);
+	redo_inflight_leave(&c->inflight, io->gen);
+	redo_bio_finish(bio, status);
+}
+
+static void checkpoint(struct redo_chain *c)
+{
+	if (!redo_delta_wants_checkpoint(c->active))
+		return;
+	atomic64_inc(&c->nr_checkpoints);
+	if (redo_delta_checkpoint(c->active, false))
+		redo_chain_set_mode(c, REDO_MODE_RO, "a checkpoint has failed");
+}
+
+/*
+ * The last checkpoint of deltas that have been sealed lately: after it their
+ * journal is not needed any more. Failing is no harm: the journal stays.
+ */
+static void finish_sealed(struct redo_chain *c)
+{
+	u32 slot;
+
+	for (slot = 1; slot < c->nr_deltas; slot++) {
+		if (!c->slot[slot].owned || !redo_delta_dirty(c->slot[slot].delta))
+			continue;
+		if (redo_delta_checkpoint(c->slot[slot].delta, true))
+			DMWARN("%s: last checkpoint of a sealed delta has failed",
+			       redo_delta_name(c->slot[slot].delta));
+	}
+}
+
+static void run_batch(struct redo_chain *c, struct batch *b)
+{
+	struct bio *bio;
+	int r = 0;
+
+	do {
+		r = commit_chunk(c, b);
+	} while (!r && !list_empty(&b->changes));
+	if (r) { /* the mode is read-only now: nothing of the rest can be kept */
+		end_waiters(&b->waiters, r);
+		apply(c, &b->changes, r);
+	}
+	c->commit_error = r;
+	while ((bio = bio_list_pop(&b->failed)))
+		restore(c, bio);
+	if (!r)
+		checkpoint(c);
+}
+
+static void commit_run(struct work_struct *work)
+{
+	struct redo_chain *c = container_of(work, struct redo_chain, commit_work);
+	struct batch b;
+
+	while (c->active && grab(c, &b)) {
+		run_batch(c, &b);
+		redo_nospace_run(c);
+	}
+	if (c->active) {
+		redo_nospace_run(c);
+		finish_sealed(c);
+	}
+	redo_evict_run(c);
+}
+
+static void tick_run(struct work_struct *work)
+{
+	struct redo_chain *c = container_of(to_delayed_work(work), struct redo_chain, tick);
+
+	redo_commit_kick(c);
+}
+
+int redo_commit_drain(struct redo_chain *c)
+{
+	if (!c->active)
+		return 0;
+	cancel_delayed_work_sync(&c->tick);
+	spin_lock_irq(&c->lock);
+	c->force_commit = true;
+	spin_unlock_irq(&c->lock);
+	redo_commit_kick(c);
+	flush_work(&c->commit_work);
+	return c->commit_error;
+}
+
+int redo_commit_init(struct redo_chain *c)
+{
+	spin_lock_init(&c->lock);
+	init_waitqueue_head(&c->throttle);
+	INIT_LIST_HEAD(&c->changes);
+	bio_list_init(&c->commit_waiters);
+	bio_list_init(&c->failed);
+	bio_list_init(&c->no_space);
+	INIT_WORK(&c->commit_work, commit_run);
+	INIT_DELAYED_WORK(&c->tick, tick_run);
+	return mempool_init_slab_pool(&c->change_pool, CHANGE_POOL_MIN, change_cache);
+}
+
+void redo_commit_exit(struct redo_chain *c)
+{
+	mempool_exit(&c->change_pool);
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Discard and write-zeroes: whole grains become explicit zero entries, so that
+ * the parent does not show through; a whole leaf of them is one word. Of a
+ * partial grain a discard is ignored and a write-zeroes writes zeroes.
+ *
+ * Runs in a worker, a leaf at a time, and moves the bio's iterator along, so that
+ * it can stop behind a pending grain and go on from there.
+ */
+#include "redo-chain.h"
+
+static u64 zero_slot(void)
+{
+	return redo_word(REDO_W_ZERO, 0, 0) | REDO_W_TAG;
+}
+
+static struct redo_change *zero_change(struct redo_chain *c, u64 grain, u32 len,
+				       struct redo_leaf *leaf)
+{
+	struct redo_change *change = redo_change_alloc(c, GFP_NOIO);
+
+	change->cookie = leaf;
+	change->e = (struct redo_extent) {
+		.type = REDO_REC_ZERO,
+		.logical = grain,
+		.len = len,
+	};
+	return change;
+}
+
+/* The change merged into its predecessor needs no reservation of its own. */
+static bool add_zero_change(struct redo_chain *c, struct redo_change *change)
+{
+	bool merged = redo_commit_add(c, change);
+
+	if (merged)
+		redo_delta_unreserve(c->active, 1);
+	return merged;
+}
+
+/*
+ * A whole leaf that is not resident as such: one word. The slot is pending while
+ * the change joins the list, for a write that came in between would expand the
+ * leaf and be on the list in the wrong order.
+ */
+static int zero_whole_slot(struct redo_chain *c, u64 *slot, u64 v, u64 grain, u32 len)
+{
+	struct redo_change *change;
+
+	if (redo_word_state(v) == REDO_W_ZERO)
+		return len;
+	if (redo_word_state(v) == REDO_W_PENDING)
+		return -EBUSY;
+	if (redo_delta_reserve(c->active, 1))
+		return -ENOSPC;
+	change = zero_change(c, grain, len, NULL);
+	if (cmpxchg(slot, v, redo_word(REDO_W_PENDING, 0, 0) | REDO_W_TAG) != v) {
+		redo_delta_unreserve(c->active, 1);
+		redo_change_free(c, change);
+		return -EAGAIN;
+	}
+	add_zero_change(c, change);
+	smp_store_release(slot, zero_slot()); /* pairs with redo_map_word() */
+	redo_wake_pending(c, redo_leaf_index(grain));
+	return len;
+}
+
+/* How many words from @pos on are zero already. */
+static u32 zero_run(const u64 *pos, u32 len)
+{
+	u32 n;
+
+	for (n = 0; n < len; n++)
+		if (redo_word_state(READ_ONCE(pos[n])) != REDO_W_ZERO)
+			break;
+	return n;
+}
+
+/* Words that are neither zero nor pending become pending; how many. */
+static u32 begin_zero(u64 *pos, u32 len)
+{
+	u64 w;
+	u32 n;
+
+	for (n = 0; n < len; n++) {
+		w = READ_ONCE(pos[n]);
+		if (redo_word_state(w) == REDO_W_ZERO || redo_word_state(w) == REDO_W_PENDING)
+			break;
+		if (cmpxchg(&pos[n], w, redo_word(REDO_W_PENDING, 0, 0)) != w)
+			break;
+	}
+	return n;
+}
+
+/* Some grains of a leaf whose busy count we hold. Returns grains done or -errno. */
+static int zero_in_leaf(struct redo_chain *c, struct redo_leaf *leaf, u64 grain, u32 len)
+{
+	u64 *pos = &leaf->word[redo_leaf_offset(grain)];
+	struct redo_change *change;
+	u32 n = zero_run(pos, len);
+	bool merged;
+
+	if (n) {
+		redo_leaf_unbusy(leaf);
+		return n;
+	}
+	if (redo_delta_reserve(c->active, 1)) {
+		redo_leaf_unbusy(leaf);
+		return -ENOSPC;
+	}
+	change = zero_change(c, grain, len, leaf);
+	n = begin_zero(pos, len);
+	if (!n) {
+		redo_delta_unreserve(c->active, 1);
+		redo_change_free(c, change);
+		redo_leaf_unbusy(leaf);
+		return redo_word_state(READ_ONCE(*pos)) == REDO_W_PENDING ? -EBUSY : -EAGAIN;
+	}
+	change->e.len = n;
+	merged = add_zero_change(c, change);
+	redo_entries_publish(c, leaf, grain, n, redo_word(REDO_W_ZERO, 0, 0));
+	if (merged)
+		redo_leaf_unbusy(leaf);	/* else the change keeps the count */
+	return n;
+}
+
+/*
+ * Zero up to @len grains from @grain on, all of one leaf. Returns how many are
+ * done, -EBUSY: the first is pending, -EAGAIN: look again, or another -errno.
+ */
+static int zero_grains(struct redo_chain *c, u64 grain, u32 len)
+{
+	u64 index = redo_leaf_index(grain), *slot, v;
+	bool whole = !redo_leaf_offset(grain) &&
+		     (len == REDO_FANOUT || grain + len == c->nr_grains);
+	struct redo_leaf *leaf;
+	int r;
+
+	r = redo_build_leaf(c, index);
+	if (r)
+		return r;
+	slot = redo_map_slot(&c->map, index);
+	v = READ_ONCE(*slot);
+	if (whole && redo_word_is_tagged(v))
+		return zero_whole_slot(c, slot, v, grain, len);
+	if (v == zero_slot())
+		return len;
+	rcu_read_lock();
+	leaf = redo_leaf_for_change(c, grain, GFP_NOWAIT | __GFP_NOWARN);
+	rcu_read_unlock();
+	if (!leaf) {
+		if (redo_word_is_tagged(v) && redo_word_state(v) == REDO_W_PENDING)
+			return -EBUSY;
+		schedule_timeout_uninterruptible(1);
+		return -EAGAIN;
+	}
+	return zero_in_leaf(c, leaf, grain, len);
+}
+
+static void set_start(struct bio *bio, sector_t start, sector_t end)
+{
+	bio->bi_iter.bi_sector = start;
+	bio->bi_iter.bi_size = (end - start) << SECTOR_SHIFT;
+}
+
+/* Whole grains [g, end); true when done, false when the bio went elsewhere. */
+static bool zero_whole(struct redo_chain *c, struct bio *bio, u64 g, u64 end)
+{
+	sector_t bio_end = bio_end_sector(bio);
+
+	while (g < end) {
+		u64 leaf_end = (redo_leaf_index(g) + 1) * REDO_FANOUT;
+		int r = zero_grains(c, g, min(leaf_end, end) - g);
+
+		if (r > 0)
+			g += r;
+		if (r >= 0 || r == -EAGAIN) {
+			redo_commit_throttle(c);
+			cond_resched();
+			continue;
+		}
+		set_start(bio, redo_grain_to_sector(c, g), bio_end);
+		if (r == -EBUSY)
+			redo_wait_pending(c, bio, g);
+		else if (r == -ENOSPC)
+			redo_nospace_hold(c, bio);
+		else
+			redo_bio_piece_done(c, bio, BLK_STS_IOERR);
+		return false;
+	}
+	return true;
+}
+
+/* Write-zeroes of a part of one grain, to which the bio has been cut. */
+static void zero_part(struct redo_chain *c, struct bio *bio)
+{
+	u64 grain = redo_sector_to_grain(c, bio->bi_iter.bi_sector), word;
+	struct redo_io *io = redo_io(bio);
+
+	io->gen = redo_inflight_enter(&c->inflight);
+	rcu_read_lock();
+	word = redo_map_word(&c->map, grain);
+	rcu_read_unlock();
+	if (redo_word_is_own(word, c->active_slot)) {
+		redo_zero_part(c, bio, redo_word_phys(word));
+		return;
+	}
+	redo_inflight_leave(&c->inflight, io->gen);
+	switch (redo_word_state(word)) {
+	case REDO_W_ZERO:
+		redo_bio_piece_done(c, bio, BLK_STS_OK);
+		break;
+	case REDO_W_PENDING:
+		redo_wait_pending(c, bio, grain);
+		break;
+	case REDO_W_NONE:
+		if (redo_prepare_leaf(c, bio))
+			redo_defer(c, bio);
+		break;
+	case REDO_W_LOST:
+		redo_bio_piece_done(c, bio, BLK_STS_IOERR);
+		break;
+	default:
+		redo_bio_copyup(c, bio);
+	}
+}
+
+static void write_zeroes(struct redo_chain *c, struct bio *bio)
+{
+	sector_t start = bio->bi_iter.bi_sector, end = bio_end_sector(bio);
+	u64 first = redo_sector_to_grain(c, start);
+	u64 last = end == c->len ? c->nr_grains : redo_sector_to_grain(c, end);
+
+	if (start == redo_grain_to_sector(c, first) && first < last) {
+		if (!zero_whole(c, bio, first, last))
+			return;
+		start = min_t(sector_t, redo_grain_to_sector(c, last), end);
+		if (start == end) {
+			redo_bio_piece_done(c, bio, BLK_STS_OK);
+			return;
+		}
+		set_start(bio, start, end);
+	}
+	redo_bio_cut(bio, min_t(sector_t, end, redo_grain_to_sector(c,
+			 redo_sector_to_grain(c, start) + 1)) - start);
+	zero_part(c, bio);
+}
+
+static void discard(struct redo_chain *c, struct bio *bio)
+{
+	sector_t end = bio_end_sector(bio);
+	u64 first = redo_sector_to_grain(c, bio->bi_iter.bi_sector + c->grain_sectors - 1);
+	u64 last = end == c->len ? c->nr_grains : redo_sector_to_grain(c, end);
+
+	if (zero_whole(c, bio, first, last))
+		redo_bio_piece_done(c, bio, BLK_STS_OK);
+}
+
+void redo_discard(struct redo_chain *c, struct bio *bio)
+{
+	if (READ_ONCE(c->mode) != REDO_MODE_RW)
+		redo_bio_piece_done(c, bio, BLK_STS_IOERR);
+	else if (bio_op(bio) == REQ_OP_WRITE_ZEROES)
+		write_zeroes(c, bio);
+	else if (c->features.ignore_discard)
+		redo_bio_piece_done(c, bio, BLK_STS_NOTSUPP);
+	else
+		discard(c, bio);
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Running full. Writes that need a new grain wait while the delta has none;
+ * reads and overwrites go on. Every second, and at every new arrival, the commit
+ * worker looks again: the device may have grown under us.
+ */
+#include "redo-chain.h"
+
+#define RETRY_INTERVAL	HZ
+#define RECLAIM_TRIES	20	/* for grains in quarantine, 10 ms apart */
+
+bool redo_nospace_pending(struct redo_chain *c)
+{
+	return !bio_list_empty(&c->no_space);
+}
+
+void redo_nospace_hold(struct redo_chain *c, struct bio *bio)
+{
+	blk_status_t status = BLK_STS_OK;
+	unsigned long flags;
+
+	spin_lock_irqsave(&c->lock, flags);
+	if (c->suspending && c->noflush)
+		status = BLK_STS_DM_REQUEUE;
+	else if (c->space == REDO_SP_ERRORING)
+		status = BLK_STS_NOSPC;
+	else
+		bio_list_add(&c->no_space, bio);
+	spin_unlock_irqrestore(&c->lock, flags);
+	if (status)
+		redo_bio_finish(bio, status);
+	redo_commit_kick(c);
+}
+
+static void take_all(struct redo_chain *c, struct bio_list *bios)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&c->lock, flags);
+	*bios = c->no_space;
+	bio_list_init(&c->no_space);
+	spin_unlock_irqrestore(&c->lock, flags);
+}
+
+static void finish_all(struct redo_chain *c, blk_status_t status)
+{
+	struct bio_list bios;
+	struct bio *bio;
+
+	take_all(c, &bios);
+	while ((bio = bio_list_pop(&bios)))
+		redo_bio_finish(bio, status);
+}
+
+void redo_nospace_requeue(struct redo_chain *c)
+{
+	finish_all(c, BLK_STS_DM_REQUEUE);
+}
+
+static void set_space(struct redo_chain *c, enum redo_space space)
+{
+	unsigned long flags;
+	bool changed;
+
+	spin_lock_irqsave(&c->lock, flags);
+	changed = c->space != space;
+	c->space = space;
+	if (changed && space == REDO_SP_QUEUEING)
+		c->no_space_since = jiffies;
+	spin_unlock_irqrestore(&c->lock, flags);
+	if (!changed)
+		return;
+	if (space == REDO_SP_QUEUEING)
+		DMWARN("%s: no space left, queueing writes", redo_delta_name(c->active));
+	else if (space == REDO_SP_ERRORING)
+		DMERR("%s: no space left, failing writes", redo_delta_name(c->active));
+	redo_chain_event(c);
+}
+
+static bool is_low(struct redo_chain *c)
+{
+	struct redo_usage u;
+
+	redo_delta_usage(c->active, &u);
+	return u.units_total - min(u.units_total, u.units_taken) < c->features.low_water;
+}
+
+/* Freed grains come back only after a checkpoint and once old I/O is over. */
+static int refill_hard(struct redo_chain *c)
+{
+	int i, r = redo_delta_refill(c->active);
+
+	for (i = 0; r == -ENOSPC && i < RECLAIM_TRIES; i++) {
+		r = redo_delta_checkpoint(c->active, false);
+		if (!r)
+			r = redo_delta_refill(c->active);
+		if (r == -ENOSPC && !redo_delta_reclaiming(c->active))
+			break;
+		if (r == -ENOSPC)
+			schedule_timeout_uninterruptible(max(HZ / 100, 1));
+	}
+	return r;
+}
+
+static bool expired(struct redo_chain *c)
+{
+	if (c->features.error_if_no_space)
+		return true;
+	return c->features.no_space_timeout &&
+	       time_after_eq(jiffies, c->no_space_since + c->features.no_space_timeout * HZ);
+}
+
+static void no_space(struct redo_chain *c)
+{
+	if (c->space != REDO_SP_ERRORING)
+		set_space(c, REDO_SP_QUEUEING);
+	if (c->space == REDO_SP_ERRORING || expired(c)) {
+		set_space(c, REDO_SP_ERRORING);
+		finish_all(c, BLK_STS_NOSPC);
+		return;
+	}
+	queue_delayed_work(c->commit_wq, &c->tick, RETRY_INTERVAL);
+}
+
+void redo_nospace_run(struct redo_chain *c)
+{
+	bool pending = redo_nospace_pending(c);
+	struct bio_list bios;
+	int r;
+
+	if (READ_ONCE(c->mode) != REDO_MODE_RW) {
+		finish_all(c, BLK_STS_IOERR);
+		return;
+	}
+	if (!pending && !redo_delta_low(c->active) && c->space == REDO_SP_OK)
+		return;
+	r = pending ? refill_hard(c) : redo_delta_refill(c->active);
+	if (r && r != -ENOSPC) {
+		redo_chain_set_mode(c, REDO_MODE_RO, "space cannot be allocated");
+		finish_all(c, BLK_STS_IOERR);
+		return;
+	}
+	if (r && pending) {
+		no_space(c);
+		return;
+	}
+	if (!r)
+		set_space(c, is_low(c) ? REDO_SP_LOW : REDO_SP_OK);
+	else if (c->space == REDO_SP_OK)
+		set_space(c, REDO_SP_LOW);
+	take_all(c, &bios);
+	redo_defer_list(c, &bios);
+}

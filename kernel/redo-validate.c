@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What a table line must be before it is believed; each refusal says which device and why. */
+#include <linux/slab.h>
+#include <linux/uuid.h>
+#include "redo-target.h"
+
+#define FINGERPRINT_SIZE	65536U
+
+/* @buf: @len bytes from kmalloc(). */
+static int read_range(struct block_device *bdev, sector_t sector, void *buf, u32 len)
+{
+	struct bio *bio = bio_alloc(bdev, DIV_ROUND_UP(len, PAGE_SIZE) + 1, REQ_OP_READ, GFP_NOIO);
+	int r = -EIO;
+
+	bio->bi_iter.bi_sector = sector;
+	if (bio_add_page(bio, virt_to_page(buf), len, offset_in_page(buf)) == len)
+		r = submit_bio_wait(bio);
+	bio_put(bio);
+	return r;
+}
+
+int redo_base_fingerprint(struct block_device *bdev, u32 *head, u32 *tail)
+{
+	u64 size = (u64)bdev_nr_sectors(bdev) << SECTOR_SHIFT;
+	u32 len = min_t(u64, FINGERPRINT_SIZE, size);
+	u8 *buf = kmalloc(FINGERPRINT_SIZE, GFP_NOIO);
+	int r;
+
+	if (!buf)
+		return -ENOMEM;
+	r = read_range(bdev, 0, buf, len);
+	*head = redo_crc32c(buf, len);
+	if (!r)
+		r = read_range(bdev, (size - len) >> SECTOR_SHIFT, buf, len);
+	*tail = redo_crc32c(buf, len);
+	kfree(buf);
+	if (r)
+		DMERR("%pg: cannot read the base for its fingerprint: %d", bdev, r);
+	return r;
+}
+
+static int check_device(struct redo_target *t, struct block_device *bdev)
+{
+	if (bdev->bd_disk == dm_disk(dm_table_get_md(t->ti->table))) {
+		DMERR("%pg: is the very device that the table is for", bdev);
+		return -EINVAL;
+	}
+	if (bdev_is_zoned(bdev)) {
+		DMERR("%pg: zoned devices are not supported", bdev);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_duplicates(struct redo_target *t)
+{
+	u32 i, j;
+
+	for (i = 0; i < t->nr_deltas; i++) {
+		if (t->dev[i]->bdev == t->base->bdev) {
+			DMERR("%pg: listed as base and as delta", t->base->bdev);
+			return -EINVAL;
+		}
+		for (j = 0; j < i; j++)
+			if (t->dev[i]->bdev == t->dev[j]->bdev) {
+				DMERR("%pg: listed twice", t->dev[i]->bdev);
+				return -EINVAL;
+			}
+	}
+	return 0;
+}
+
+int redo_validate_devices(struct redo_target *t)
+{
+	u32 lbs = bdev_logical_block_size(t->base->bdev), i;
+	int r;
+
+	r = check_device(t, t->base->bdev);
+	for (i = 0; i < t->nr_deltas && !r; i++)
+		r = check_device(t, t->dev[i]->bdev);
+	if (r)
+		return r;
+	if (bdev_nr_sectors(t->base->bdev) < t->ti->len) {
+		DMERR("%pg: base has %llu sectors, the table line wants %llu", t->base->bdev,
+		      (u64)bdev_nr_sectors(t->base->bdev), (u64)t->ti->len);
+		return -EINVAL;
+	}
+	for (i = 0; i < t->nr_deltas; i++)
+		if (bdev_logical_block_size(t->dev[i]->bdev) > lbs) {
+			DMERR("%pg: logical block size %u is larger than the base's %u",
+			      t->dev[i]->bdev, bdev_logical_block_size(t->dev[i]->bdev), lbs);
+			return -EINVAL;
+		}
+	return check_duplicates(t);
+}
+
+/* --- formatting a blank tail --- */
+
+int redo_format_blank(struct redo_target *t, u32 index)
+{
+	struct redo_super sb = {
+		.virtual_sectors = t->ti->len,
+		.base_sectors = bdev_nr_sectors(t->base->bdev),
+		.grain_sectors = REDO_GRAIN_SECTORS_MIN,
+		.depth = index,
+		.chain_seq = 1,
+	};
+
+	if (index) {
+		struct redo_super parent;
+
+		redo_delta_super(t->delta[index - 1], &parent);
+		memcpy(sb.parent_uuid, parent.uuid, REDO_UUID_SIZE);
+		memcpy(sb.tree_uuid, parent.tree_uuid, REDO_UUID_SIZE);
+		sb.grain_sectors = parent.grain_sectors;
+		sb.chain_seq = parent.chain_seq + 1;
+	} else {
+		generate_random_uuid(sb.tree_uuid);
+	}
+	generate_random_uuid(sb.uuid);
+	DMINFO("%pg: blank, formatting it as a delta", t->dev[index]->bdev);
+	return redo_delta_format(t->dev[index]->bdev, &sb, NULL);
+}
+
+/* --- the chain --- */
+
+#define REFUSE(t, i, fmt, ...) \
+	({ DMERR("%pg: " fmt, (t)->dev[i]->bdev, ##__VA_ARGS__); -EINVAL; })
+
+static int check_parent(struct redo_target *t, u32 i, const struct redo_super *sb,
+			const struct redo_super *parent)
+{
+	static const u8 nil[REDO_UUID_SIZE];
+
+	if (!parent) {
+		if (memcmp(sb->parent_uuid, nil, REDO_UUID_SIZE))
+			return REFUSE(t, i,
+				      "listed first, but its parent is delta %pUb: out of order, or one is left out",
+				      sb->parent_uuid);
+		return 0;
+	}
+	if (!memcmp(sb->parent_uuid, nil, REDO_UUID_SIZE))
+		return REFUSE(t, i, "belongs on the base, but is listed at place %u: out of order",
+			      i + 1);
+	if (memcmp(sb->parent_uuid, parent->uuid, REDO_UUID_SIZE))
+		return REFUSE(t, i,
+			      "its parent is delta %pUb, but %pUb is listed below it: out of order, or one is left out",
+			      sb->parent_uuid, parent->uuid);
+	if (memcmp(sb->tree_uuid, parent->tree_uuid, REDO_UUID_SIZE))
+		return REFUSE(t, i, "belongs to another tree of deltas than its parent");
+	if (sb->grain_sectors != parent->grain_sectors)
+		return REFUSE(t, i, "grains of %u sectors, its parent has %u: format it anew",
+			      sb->grain_sectors, parent->grain_sectors);
+	if (sb->parent_content && sb->parent_content != parent->content_generation)
+		return REFUSE(t, i,
+			      "its parent %pUb has been changed since (content %llx, expected %llx)",
+			      parent->uuid, parent->content_generation, sb->parent_content);
+	return 0;
+}
+
+static int check_state(struct redo_target *t, u32 i, const struct redo_super *sb)
+{
+	bool last = i == t->nr_deltas - 1;
+	struct redo_super child;
+
+	if (sb->state == REDO_STATE_RETIRED)
+		return REFUSE(t, i, "retired: its content does not belong to the chain any more");
+	if (last && t->writable && sb->state == REDO_STATE_SEALED)
+		return REFUSE(t, i, "sealed: a writable table line must end in a delta of its own");
+	if (last && t->writable && sb->compat_ro & ~REDO_COMPAT_RO_SUPP)
+		return REFUSE(t, i, "unknown feature %llx: can only be read",
+			      sb->compat_ro & ~REDO_COMPAT_RO_SUPP);
+	if (last || sb->state == REDO_STATE_SEALED)
+		return 0;
+	if (!t->writable)
+		return REFUSE(t, i, "not sealed, yet not the last of a read-only table line");
+	redo_delta_super(t->delta[i + 1], &child);
+	if (child.state != REDO_STATE_NEW)
+		return REFUSE(t, i, "not sealed, but the delta on top of it is in use already");
+	return 0;
+}
+
+static int check_geometry(struct redo_target *t, u32 i, const struct redo_super *sb)
+{
+	u64 base = bdev_nr_sectors(t->base->bdev);
+
+	if (sb->virtual_sectors != t->ti->len)
+		return REFUSE(t, i, "is for a disk of %llu sectors, the table line has %llu",
+			      sb->virtual_sectors, (u64)t->ti->len);
+	if (sb->base_sectors != base)
+		return REFUSE(t, i, "wrong base %pg: it has %llu sectors, the delta expects %llu",
+			      t->base->bdev, base, sb->base_sectors);
+	if (sb->depth != i)
+		return REFUSE(t, i, "has %u deltas below it, but is listed at place %u: one is left out or out of order",
+			      sb->depth, i + 1);
+	return 0;
+}
+
+static int check_fingerprint(struct redo_target *t, const struct redo_super *sb)
+{
+	u32 head, tail;
+	int r;
+
+	if (!(sb->flags & REDO_SB_FINGERPRINT) || t->features.force_base)
+		return 0;
+	r = redo_base_fingerprint(t->base->bdev, &head, &tail);
+	if (r)
+		return r;
+	if (head == sb->base_fp_head && tail == sb->base_fp_tail)
+		return 0;
+	DMERR("%pg: wrong base, or written to outside the chain: its fingerprint is %08x%08x, delta %pg expects %08x%08x (force_base skips this check)",
+	      t->base->bdev, head, tail, t->dev[0]->bdev, sb->base_fp_head, sb->base_fp_tail);
+	return -EINVAL;
+}
+
+int redo_validate_chain(struct redo_target *t)
+{
+	struct redo_super sb[2];	/* this one and the one below, in turn */
+	int r = 0;
+	u32 i;
+
+	for (i = 0; i < t->nr_deltas && !r; i++) {
+		struct redo_super *cur = &sb[i & 1];
+
+		redo_delta_super(t->delta[i], cur);
+		r = check_parent(t, i, cur, i ? &sb[!(i & 1)] : NULL);
+		if (!r)
+			r = check_geometry(t, i, cur);
+		if (!r)
+			r = check_state(t, i, cur);
+		if (!r && !i)
+			r = check_fingerprint(t, cur);
+	}
+	return r;
+}
