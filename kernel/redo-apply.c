@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Applying a committed extent to the map tree and the allocation bitmaps, the
+ * same way at run time and in replay. Words are changed under sem held for
+ * writing, a leaf's worth at a time, so that readers see a leaf before or after.
+ *
+ * An extent that cannot be applied (a corrupt block in its way, a grain that is
+ * in use already) leaves the delta half changed in memory: the caller fails it,
+ * and nothing of it is written any more. The journal still holds the record.
+ */
+#include "redo-tree.h"
+#include "redo-space.h"
+
+#define DM_MSG_PREFIX "redo"
+
+/* Freed grains, gathered into runs. */
+struct redo_run {
+	u64 phys;
+	u32 len;
+};
+
+static int redo_run_flush(struct redo_delta *d, struct redo_run *run)
+{
+	int r = run->len ? redo_space_free(d, run->phys, run->len) : 0;
+
+	run->len = 0;
+	return r;
+}
+
+static int redo_run_add(struct redo_delta *d, struct redo_run *run, u64 phys)
+{
+	int r;
+
+	if (run->len && run->phys + run->len == phys && phys % d->gpu) {
+		run->len++;
+		return 0;
+	}
+	r = redo_run_flush(d, run);
+	run->phys = phys;
+	run->len = 1;
+	return r;
+}
+
+/* Free what @n words from @slot on map. */
+static int redo_free_words(struct redo_delta *d, const __le64 *word, u32 slot, u32 n)
+{
+	struct redo_run run = { 0 };
+	struct redo_grain g;
+	u32 i;
+	int r;
+
+	for (i = slot; i < slot + n; i++) {
+		if (redo_unpack_grain(word[i], &g))
+			return -EUCLEAN;
+		if (g.state != REDO_GRAIN_MAPPED)
+			continue;
+		r = redo_run_add(d, &run, g.phys);
+		if (r)
+			return r;
+	}
+	return redo_run_flush(d, &run);
+}
+
+static void redo_set_words(struct redo_delta *d, __le64 *word, u32 slot, u32 n,
+			   const struct redo_extent *e)
+{
+	static const u8 state[] = {
+		[REDO_REC_MAP] = REDO_GRAIN_MAPPED,
+		[REDO_REC_ZERO] = REDO_GRAIN_ZERO,
+		[REDO_REC_UNMAP] = REDO_GRAIN_UNMAPPED,
+		[REDO_REC_BASE] = REDO_GRAIN_BASE,
+	};
+	struct redo_grain g = { .state = state[e->type], .phys = e->phys };
+	u32 i;
+
+	down_write(&d->sem);
+	for (i = slot; i < slot + n; i++) {
+		WRITE_ONCE(word[i], redo_pack_grain(&g));
+		if (e->type == REDO_REC_MAP)
+			g.phys++;
+	}
+	up_write(&d->sem);
+}
+
+/* Words of @leaf that stand for grains of the virtual disk. */
+static u32 redo_leaf_width(const struct redo_delta *d, u64 leaf)
+{
+	return min_t(u64, REDO_FANOUT, d->nr_grains - leaf * REDO_FANOUT);
+}
+
+static bool redo_leaf_uniform(const __le64 *word, u32 n)
+{
+	u32 i;
+
+	if (word[0] != word[n - 1])
+		return false;
+	for (i = 1; i < n; i++)
+		if (word[i] != word[0])
+			return false;
+	return true;
+}
+
+static enum redo_ptr_kind redo_kind_of(const struct redo_extent *e)
+{
+	return e->type == REDO_REC_ZERO ? REDO_PTR_ZERO : REDO_PTR_HOLE;
+}
+
+static bool redo_may_collapse(const struct redo_extent *e)
+{
+	return e->type == REDO_REC_ZERO || e->type == REDO_REC_UNMAP;
+}
+
+/* A whole leaf becomes zero or unmapped: a pointer says so, no leaf is made. */
+static int redo_apply_whole(struct redo_delta *d, u64 leaf, const struct redo_extent *e)
+{
+	const struct redo_disk_node *dn;
+	struct redo_ptr ptr;
+	struct redo_node *n;
+	struct dm_buffer *b;
+	int r;
+
+	r = redo_tree_find(d, &d->map, 0, leaf, &n, &ptr);
+	if (r)
+		return r;
+	if (n) {
+		r = redo_free_words(d, redo_node_words(n)->word, 0, redo_leaf_width(d, leaf));
+	} else if (ptr.kind == REDO_PTR_BLOCK) {
+		dn = redo_tree_get(d, &d->map, &ptr, 0, leaf, &b);
+		if (IS_ERR(dn))
+			return PTR_ERR(dn);
+		memcpy(d->leaf_buf, dn, REDO_BLOCK_SIZE);
+		dm_bufio_release(b);
+		dn = d->leaf_buf;
+		r = redo_free_words(d, dn->word, 0, redo_leaf_width(d, leaf));
+	}
+	if (r)
+		return r;
+	return redo_tree_collapse(d, &d->map, leaf, redo_kind_of(e));
+}
+
+/* Nothing to do for a part of a leaf that is all of that state already? */
+static int redo_part_is_noop(struct redo_delta *d, u64 leaf, const struct redo_extent *e)
+{
+	struct redo_ptr ptr;
+	struct redo_node *n;
+	int r;
+
+	if (!redo_may_collapse(e))
+		return 0;
+	r = redo_tree_find(d, &d->map, 0, leaf, &n, &ptr);
+	if (r)
+		return r;
+	return !n && ptr.kind == redo_kind_of(e);
+}
+
+static int redo_apply_part(struct redo_delta *d, u64 leaf, u32 slot, u32 len,
+			   const struct redo_extent *e)
+{
+	u32 width = redo_leaf_width(d, leaf);
+	struct redo_node *n;
+	__le64 *word;
+	int r;
+
+	if (len == width && redo_may_collapse(e))
+		return redo_apply_whole(d, leaf, e);
+	r = redo_part_is_noop(d, leaf, e);
+	if (r)
+		return r < 0 ? r : 0;
+	n = redo_tree_dirty(d, &d->map, 0, leaf);
+	if (IS_ERR(n))
+		return PTR_ERR(n);
+	word = redo_node_words(n)->word;
+	r = redo_free_words(d, word, slot, len);
+	if (r)
+		return r;
+	redo_set_words(d, word, slot, len, e);
+	if (redo_may_collapse(e) && redo_leaf_uniform(word, width))
+		return redo_tree_collapse(d, &d->map, leaf, redo_kind_of(e));
+	return 0;
+}
+
+static int redo_extent_check(struct redo_delta *d, const struct redo_extent *e)
+{
+	if (e->type < REDO_REC_MAP || e->type > REDO_REC_BASE)
+		return -EUCLEAN;
+	if (!e->len || e->logical >= d->nr_grains || e->len > d->nr_grains - e->logical) {
+		DMERR("%s: record for grains %llu+%llu of %llu", d->name, e->logical, e->len,
+		      d->nr_grains);
+		return -EUCLEAN;
+	}
+	if (e->type == REDO_REC_MAP && e->len >= d->gpu)
+		return -EUCLEAN;
+	return 0;
+}
+
+int redo_apply_extent(struct redo_delta *d, const struct redo_extent *e)
+{
+	struct redo_extent part = *e;
+	u64 leaf;
+	u32 slot;
+	int r;
+
+	lockdep_assert_held(&d->mutex);
+	r = redo_extent_check(d, e);
+	if (!r && e->type == REDO_REC_MAP)
+		r = redo_space_use(d, e->phys, e->len);
+	while (!r && part.len) {
+		u64 left = part.len;
+
+		leaf = part.logical / REDO_FANOUT;
+		slot = part.logical % REDO_FANOUT;
+		part.len = min_t(u64, left, redo_leaf_width(d, leaf) - slot);
+		r = redo_apply_part(d, leaf, slot, part.len, &part);
+		part.logical += part.len;
+		if (part.type == REDO_REC_MAP)
+			part.phys += part.len;
+		part.len = left - part.len;
+	}
+	return r;
+}

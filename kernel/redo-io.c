@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Metadata block I/O; see redo-io.h. */
+#include "redo-io.h"
+
+static int redo_io_sync(struct block_device *bdev, u64 blocknr, void *buf, blk_opf_t opf)
+{
+	struct bio_vec vec;
+	struct bio bio;
+	int r;
+
+	if (blocknr >= redo_io_blocks(bdev))
+		return -ERANGE;
+	bio_init(&bio, bdev, &vec, 1, opf | REQ_META | REQ_SYNC);
+	bio.bi_iter.bi_sector = blocknr * REDO_BLOCK_SECTORS;
+	__bio_add_page(&bio, virt_to_page(buf), REDO_BLOCK_SIZE, offset_in_page(buf));
+	r = submit_bio_wait(&bio);
+	bio_uninit(&bio);
+	return r;
+}
+
+int redo_io_read(struct block_device *bdev, u64 blocknr, void *buf)
+{
+	return redo_io_sync(bdev, blocknr, buf, REQ_OP_READ);
+}
+
+int redo_io_write(struct block_device *bdev, u64 blocknr, void *buf, blk_opf_t flags)
+{
+	return redo_io_sync(bdev, blocknr, buf, REQ_OP_WRITE | flags);
+}
+
+static void redo_batch_drop(struct redo_batch *b)
+{
+	if (atomic_dec_and_test(&b->pending))
+		complete(&b->done);
+}
+
+static void redo_batch_endio(struct bio *bio)
+{
+	struct redo_batch *b = bio->bi_private;
+
+	if (bio->bi_status)
+		WRITE_ONCE(b->error, blk_status_to_errno(bio->bi_status));
+	bio_put(bio);
+	redo_batch_drop(b);
+}
+
+static void redo_batch_submit(struct redo_batch *b)
+{
+	struct bio *bio = b->bio;
+
+	if (!bio)
+		return;
+	b->bio = NULL;
+	atomic_inc(&b->pending);
+	submit_bio(bio);
+}
+
+void redo_batch_start(struct redo_batch *b, struct block_device *bdev,
+		      struct bio_set *bs, blk_opf_t opf)
+{
+	b->bdev = bdev;
+	b->bs = bs;
+	b->opf = opf | REQ_META | REQ_SYNC;
+	b->bio = NULL;
+	b->next = 0;
+	b->error = 0;
+	atomic_set(&b->pending, 1);	/* dropped by redo_batch_wait() */
+	init_completion(&b->done);
+	blk_start_plug(&b->plug);
+}
+
+/*
+ * Every bio is submitted before the next one is taken from the set, so the
+ * set's mempool cannot run dry on bios that only we could complete.
+ */
+void redo_batch_add(struct redo_batch *b, u64 blocknr, void *buf)
+{
+	struct page *page = virt_to_page(buf);
+	unsigned int off = offset_in_page(buf);
+
+	if (blocknr >= redo_io_blocks(b->bdev)) {
+		WRITE_ONCE(b->error, -ERANGE);
+		return;
+	}
+	if (b->bio && b->next == blocknr &&
+	    bio_add_page(b->bio, page, REDO_BLOCK_SIZE, off) == REDO_BLOCK_SIZE) {
+		b->next++;
+		return;
+	}
+	redo_batch_submit(b);
+	b->bio = bio_alloc_bioset(b->bdev, BIO_MAX_VECS / 4, b->opf, GFP_NOIO, b->bs);
+	b->bio->bi_iter.bi_sector = blocknr * REDO_BLOCK_SECTORS;
+	b->bio->bi_end_io = redo_batch_endio;
+	b->bio->bi_private = b;
+	__bio_add_page(b->bio, page, REDO_BLOCK_SIZE, off);
+	b->next = blocknr + 1;
+}
+
+int redo_batch_wait(struct redo_batch *b)
+{
+	redo_batch_submit(b);
+	blk_finish_plug(&b->plug);
+	redo_batch_drop(b);
+	wait_for_completion_io(&b->done);
+	return READ_ONCE(b->error);
+}

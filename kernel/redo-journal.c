@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The journal: a ring of blocks of records, written by commits and read once.
+ *
+ * A commit is a row of blocks with consecutive sequence numbers. All but the
+ * last are written and have completed before the last is sent, with
+ * PREFLUSH|FUA: when it is valid on the disk, so are the others, and all data
+ * and unit headers that had completed before. A commit of which any block is
+ * not valid was never acknowledged; replay ends in front of it.
+ *
+ * What is valid is bound to this very place in the log: sequence, commit number
+ * and incarnation have to be the expected ones. The incarnation changes, durably,
+ * before the first commit after every activation, so that the remains of a torn
+ * commit never continue the log of a later life. Blocks of an earlier lap have
+ * another sequence.
+ *
+ * The ring never overwrites a block that replay from the superblock in force
+ * would need: head - replay_seq stays within the ring, and replay_seq moves only
+ * when a checkpoint's superblock is durable.
+ */
+#include "redo-delta-priv.h"
+#include "redo-super.h"
+
+#define DM_MSG_PREFIX "redo"
+
+int redo_journal_init(struct redo_delta *d)
+{
+	int i;
+
+	for (i = 0; i < REDO_COMMIT_BLOCKS; i++) {
+		d->jbuf[i] = kzalloc(REDO_BLOCK_SIZE, GFP_NOIO);
+		if (!d->jbuf[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+void redo_journal_exit(struct redo_delta *d)
+{
+	int i;
+
+	for (i = 0; i < REDO_COMMIT_BLOCKS; i++)
+		kfree(d->jbuf[i]);
+}
+
+u64 redo_journal_used(struct redo_delta *d)
+{
+	return d->head_seq - d->sb.replay_seq;
+}
+
+static u64 redo_seq_block(struct redo_delta *d, u64 seq)
+{
+	return redo_journal_blocknr(d->sb.journal_start, d->sb.journal_blocks, seq);
+}
+
+/* Commit ------------------------------------------------------------------ */
+
+struct redo_packer {
+	struct redo_delta *d;
+	u32 blocks;		/* filled or begun */
+	u32 count;		/* records in the last one */
+	u64 grains;
+};
+
+static int redo_pack_one(struct redo_packer *p, const struct redo_extent *e)
+{
+	struct redo_disk_journal *dj;
+
+	if (!p->blocks || p->count == REDO_RECORDS_PER_BLOCK) {
+		if (p->blocks == REDO_COMMIT_BLOCKS)
+			return -E2BIG;
+		memset(p->d->jbuf[p->blocks++], 0, REDO_BLOCK_SIZE);
+		p->count = 0;
+	}
+	dj = p->d->jbuf[p->blocks - 1];
+	redo_pack_record(&dj->record[p->count++], e);
+	p->grains += e->len;
+	return 0;
+}
+
+/* A MAP run may be longer than a record can say. */
+static int redo_pack_extent(struct redo_packer *p, const struct redo_extent *e)
+{
+	struct redo_extent part = *e;
+	u64 left = e->len;
+	int r;
+
+	if (!e->len || e->logical >= p->d->nr_grains || e->len > p->d->nr_grains - e->logical)
+		return -EINVAL;
+	if (e->type != REDO_REC_MAP)
+		return redo_pack_one(p, e);
+	while (left) {
+		part.len = min_t(u64, left, REDO_REC_MAP_MAX);
+		r = redo_pack_one(p, &part);
+		if (r)
+			return r;
+		part.logical += part.len;
+		part.phys += part.len;
+		left -= part.len;
+	}
+	return 0;
+}
+
+static void redo_journal_seal(struct redo_delta *d, const struct redo_packer *p)
+{
+	struct redo_journal_header jh = {
+		.commit = d->head_commit,
+		.total = p->blocks,
+		.incarnation = d->sb.incarnation,
+	};
+	u32 i;
+
+	for (i = 0; i < p->blocks; i++) {
+		jh.seq = d->head_seq + i;
+		jh.index = i;
+		jh.count = i + 1 < p->blocks ? REDO_RECORDS_PER_BLOCK : p->count;
+		redo_seal_journal(d->jbuf[i], d->uuid, redo_seq_block(d, jh.seq), &jh);
+	}
+}
+
+static int redo_journal_write(struct redo_delta *d, u32 blocks)
+{
+	struct redo_batch b;
+	u32 i;
+	int r;
+
+	if (blocks > 1) {
+		redo_batch_start(&b, d->bdev, &d->bs, REQ_OP_WRITE);
+		for (i = 0; i < blocks - 1; i++)
+			redo_batch_add(&b, redo_seq_block(d, d->head_seq + i), d->jbuf[i]);
+		r = redo_batch_wait(&b);
+		if (r)
+			return r;
+	}
+	return redo_io_write(d->bdev, redo_seq_block(d, d->head_seq + blocks - 1),
+			     d->jbuf[blocks - 1], REQ_PREFLUSH | REQ_FUA);
+}
+
+/* The superblock must not promise an empty journal any longer. */
+static int redo_journal_unclean(struct redo_delta *d)
+{
+	struct redo_super sb;
+
+	if (!(d->sb.flags & REDO_SB_CLEAN))
+		return 0;
+	sb = d->sb;
+	sb.flags &= ~REDO_SB_CLEAN;
+	return redo_super_switch(d, &sb);
+}
+
+static int redo_journal_room(struct redo_delta *d, u32 blocks)
+{
+	static const struct redo_switch none;
+	int r;
+
+	if (redo_journal_used(d) + blocks <= d->sb.journal_blocks)
+		return 0;
+	r = redo_checkpoint_write(d, &none);
+	if (r)
+		return r;
+	return redo_journal_used(d) + blocks <= d->sb.journal_blocks ? 0 : -EIO;
+}
+
+static int redo_journal_flush(struct redo_delta *d)
+{
+	int r = blkdev_issue_flush(d->bdev);
+
+	if (r)
+		redo_delta_fail(d, "flush", r);
+	return r ? -EIO : 0;
+}
+
+int redo_journal_commit(struct redo_delta *d, struct list_head *changes)
+{
+	struct redo_packer p = { .d = d };
+	struct redo_change *c;
+	int r;
+
+	if (list_empty(changes))
+		return redo_journal_flush(d);
+	if (WARN_ON_ONCE(d->unapplied))
+		return -EBUSY;
+	list_for_each_entry(c, changes, list) {
+		r = redo_pack_extent(&p, &c->e);
+		if (WARN_ON_ONCE(r))
+			return r;
+	}
+	r = redo_journal_room(d, p.blocks);
+	if (!r)
+		r = redo_journal_unclean(d);
+	if (r)
+		return r;
+	redo_journal_seal(d, &p);
+	r = redo_journal_write(d, p.blocks);
+	if (r) {
+		redo_delta_fail(d, "journal write", r);
+		return -EIO;
+	}
+	WRITE_ONCE(d->head_seq, d->head_seq + p.blocks);
+	d->head_commit++;
+	d->unapplied = p.grains;
+	return 0;
+}
+
+/* Replay ------------------------------------------------------------------ */
+
+/* Journal blocks from @first on that jbuf holds. */
+struct redo_window {
+	u64 first;
+	u32 blocks;
+};
+
+static int redo_window_read(struct redo_delta *d, u64 seq, u32 blocks)
+{
+	struct redo_batch b;
+	u32 i;
+
+	redo_batch_start(&b, d->bdev, &d->bs, REQ_OP_READ);
+	for (i = 0; i < blocks; i++)
+		redo_batch_add(&b, redo_seq_block(d, seq + i), d->jbuf[i]);
+	return redo_batch_wait(&b);
+}
+
+/*
+ * The block of @seq. Reading ahead may meet a bad block behind the end of the
+ * log; then only the block that is wanted is read, and an error is one.
+ */
+static const struct redo_disk_journal *redo_window_get(struct redo_delta *d,
+						       struct redo_window *w, u64 seq)
+{
+	u32 blocks = min_t(u64, REDO_COMMIT_BLOCKS,
+			   d->sb.replay_seq + d->sb.journal_blocks - seq);
+	int r;
+
+	if (seq >= w->first && seq - w->first < w->blocks)
+		return d->jbuf[seq - w->first];
+	r = redo_window_read(d, seq, blocks);
+	if (r) {
+		blocks = 1;
+		r = redo_window_read(d, seq, blocks);
+	}
+	if (r) {
+		w->blocks = 0;
+		DMERR("%s: journal block %llu: read error %d", d->name, redo_seq_block(d, seq), r);
+		return ERR_PTR(-EIO);
+	}
+	w->first = seq;
+	w->blocks = blocks;
+	return d->jbuf[seq - w->first];
+}
+
+/*
+ * Is the block of @seq number @index of commit d->head_commit? 1: yes; 0: the
+ * log ends here; -errno.
+ */
+static int redo_replay_check(struct redo_delta *d, struct redo_window *w, u64 seq,
+			     u16 index, struct redo_journal_header *jh)
+{
+	const struct redo_disk_journal *dj;
+
+	if (seq - d->sb.replay_seq >= d->sb.journal_blocks)
+		return 0;
+	dj = redo_window_get(d, w, seq);
+	if (IS_ERR(dj))
+		return PTR_ERR(dj);
+	if (redo_check_journal(dj, d->uuid, redo_seq_block(d, seq), jh))
+		return 0;
+	return jh->seq == seq && jh->commit == d->head_commit && jh->index == index &&
+	       jh->incarnation == d->sb.incarnation;
+}
+
+/* Blocks of the commit at the head, all of them valid; 0: the log ends; -errno. */
+static int redo_replay_commit_len(struct redo_delta *d, struct redo_window *w)
+{
+	struct redo_journal_header jh;
+	u16 i, total = 1;
+	int r;
+
+	for (i = 0; i < total; i++) {
+		r = redo_replay_check(d, w, d->head_seq + i, i, &jh);
+		if (r <= 0)
+			return r;
+		if (!i)
+			total = jh.total;
+		else if (jh.total != total)
+			return 0;
+	}
+	return total;
+}
+
+static int redo_replay_block(struct redo_delta *d, const struct redo_disk_journal *dj,
+			     u64 seq, u32 count)
+{
+	struct redo_extent e;
+	u32 i;
+	int r;
+
+	for (i = 0; i < count; i++) {
+		r = redo_unpack_record(&dj->record[i], &e) ? -EUCLEAN : redo_apply_extent(d, &e);
+		if (r) {
+			DMERR("%s: journal block %llu: record %u cannot be replayed: error %d",
+			      d->name, redo_seq_block(d, seq), i, r);
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int redo_replay_one(struct redo_delta *d, struct redo_window *w, u32 total)
+{
+	struct redo_journal_header jh;
+	u64 seq;
+	u32 i;
+	int r;
+
+	for (i = 0; i < total; i++) {
+		seq = d->head_seq + i;
+		r = redo_replay_check(d, w, seq, i, &jh);
+		if (r != 1)
+			return r < 0 ? r : -EUCLEAN;
+		r = redo_replay_block(d, d->jbuf[seq - w->first], seq, jh.count);
+		if (r)
+			return r;
+		cond_resched();
+	}
+	WRITE_ONCE(d->head_seq, d->head_seq + total);
+	d->head_commit++;
+	return 0;
+}
+
+/*
+ * The other superblock slot is corrupt. If it was the one in force, the log went
+ * on in a way that replay from this one cannot follow: then somewhere in the
+ * ring the end of a commit is valid that lies beyond what was replayed. Torn
+ * commits have no valid end, and those that were covered have smaller sequences.
+ */
+static int redo_replay_look_beyond(struct redo_delta *d)
+{
+	struct redo_journal_header jh;
+	u32 i, blocks = d->sb.journal_blocks;
+	u64 blocknr;
+	int r;
+
+	for (i = 0; i < blocks; i++) {
+		blocknr = d->sb.journal_start + i;
+		r = redo_io_read(d->bdev, blocknr, d->jbuf[0]);
+		if (r) {
+			DMERR("%s: journal block %llu: read error %d", d->name, blocknr, r);
+			return -EIO;
+		}
+		if (redo_check_journal(d->jbuf[0], d->uuid, blocknr, &jh))
+			continue;
+		if (jh.index + 1 == jh.total && jh.seq >= d->head_seq) {
+			DMERR("%s: the newer superblock is lost: journal found up to %llu, superblock reaches to %llu",
+			      d->name, jh.seq, d->head_seq);
+			return -EUCLEAN;
+		}
+	}
+	return 0;
+}
+
+int redo_journal_replay(struct redo_delta *d)
+{
+	struct redo_window w = { 0 };
+	int r;
+
+	WRITE_ONCE(d->head_seq, d->sb.replay_seq);
+	d->head_commit = d->sb.replay_commit;
+	while ((r = redo_replay_commit_len(d, &w)) > 0) {
+		r = redo_replay_one(d, &w, r);
+		if (r)
+			return r;
+	}
+	if (!r && d->torn)
+		r = redo_replay_look_beyond(d);
+	return r;
+}
