@@ -49,7 +49,7 @@ int redo_delta_format(struct block_device *bdev, const struct redo_super *sb,
  * -EINVAL no delta there, -EOPNOTSUPP unknown features, -EIO.
  */
 struct redo_delta *redo_delta_get(struct block_device *bdev);
-/* One more reference for somebody who holds one. Any context. */
+/* One more reference for somebody who holds one. */
 void redo_delta_ref(struct redo_delta *d);
 /* The last put forgets everything; nothing is written. May block. */
 void redo_delta_put(struct redo_delta *d);
@@ -167,7 +167,7 @@ bool redo_delta_low(struct redo_delta *d);
  * device has grown), -EIO.
  */
 int redo_delta_refill(struct redo_delta *d);
-/* Freed grains are in quarantine and a refill may have better luck soon. Any context. */
+/* Freed grains are in quarantine and a refill may have better luck soon. */
 bool redo_delta_reclaiming(struct redo_delta *d);
 /*
  * Reserve metadata for a change that may create up to @leaves new leaves without

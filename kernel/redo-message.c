@@ -51,7 +51,7 @@ static bool put_item(struct answer *a)
 }
 
 /* Adds [start, end); false when the answer is full: go on from a->start. */
-static bool add_range(struct answer *a, sector_t start, sector_t end)
+static bool add_item(struct answer *a, sector_t start, sector_t end)
 {
 	if (a->start != a->end && a->end == start) {
 		a->end = end;
@@ -87,7 +87,7 @@ static int allocated(struct redo_chain *c, sector_t start, sector_t end, struct 
 		r = next_run(c, grain, last, &next, &data);
 		if (r)
 			return r;
-		if (data && !add_range(a, max(start, redo_grain_to_sector(c, grain)),
+		if (data && !add_item(a, max(start, redo_grain_to_sector(c, grain)),
 				       min(end, redo_grain_to_sector(c, next)))) {
 			finish(a, false, a->start);
 			return 1;
@@ -119,7 +119,7 @@ static int msg_allocated(struct redo_target *t, char **argv, char *result, unsig
 	}
 	if (redo_chain_is_passthrough(t->chain)) { /* of a raw base nothing is known */
 		if (sectors)
-			add_range(&a, start, start + sectors);
+			add_item(&a, start, start + sectors);
 		put_item(&a);
 		finish(&a, true, 0);
 		return 1;

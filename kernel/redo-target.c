@@ -310,8 +310,7 @@ static void redo_io_hints(struct dm_target *ti, struct queue_limits *limits)
 
 	if (!t->nr_deltas)
 		return;
-	if (grain > REDO_BLOCK_SIZE)
-		blk_limits_io_min(limits, grain);
+	limits->io_min = max(limits->io_min, grain);
 	limits->max_write_zeroes_sectors = MAX_DISCARD_SECTORS;
 	if (t->features.ignore_discard) {
 		redo_limits_set_discard(limits, 0);
