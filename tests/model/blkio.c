@@ -2,11 +2,12 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/aio_abi.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/io_uring.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -47,41 +48,93 @@ int blk_read(int fd, void *buf, u64 sector, u64 sectors)
 	return 0;
 }
 
-/* One context a thread: kept until the thread ends. */
-static aio_context_t aio_context(void)
-{
-	static __thread aio_context_t ctx;
+/* --- one request at a time through a ring of this thread --- */
 
-	if (!ctx && syscall(SYS_io_setup, 4, &ctx))
-		die_errno("io_setup");
-	return ctx;
+struct ring {
+	int fd;
+	u32 *sq_tail, *sq_mask, *sq_array;
+	u32 *cq_head, *cq_tail, *cq_mask;
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+};
+
+static void *ring_map(int fd, size_t len, off_t what)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, what);
+
+	if (p == MAP_FAILED)
+		die_errno("mmap of an io_uring");
+	return p;
+}
+
+static void ring_open(struct ring *r)
+{
+	struct io_uring_params p = { 0 };
+	u8 *sq, *cq;
+
+	r->fd = syscall(SYS_io_uring_setup, 2, &p);
+	if (r->fd < 0)
+		die_errno("io_uring_setup");
+	sq = ring_map(r->fd, p.sq_off.array + p.sq_entries * sizeof(u32), IORING_OFF_SQ_RING);
+	cq = ring_map(r->fd, p.cq_off.cqes + p.cq_entries * sizeof(*r->cqe), IORING_OFF_CQ_RING);
+	r->sqe = ring_map(r->fd, p.sq_entries * sizeof(*r->sqe), IORING_OFF_SQES);
+	r->sq_tail = (u32 *)(sq + p.sq_off.tail);
+	r->sq_mask = (u32 *)(sq + p.sq_off.ring_mask);
+	r->sq_array = (u32 *)(sq + p.sq_off.array);
+	r->cq_head = (u32 *)(cq + p.cq_off.head);
+	r->cq_tail = (u32 *)(cq + p.cq_off.tail);
+	r->cq_mask = (u32 *)(cq + p.cq_off.ring_mask);
+	r->cqe = (struct io_uring_cqe *)(cq + p.cq_off.cqes);
+}
+
+static struct ring *ring_of_thread(void)
+{
+	static __thread struct ring ring;
+
+	if (!ring.sqe)
+		ring_open(&ring);
+	return &ring;
+}
+
+/* The kernel takes @sqe in the call; its answer is waited for. */
+static int ring_run(struct ring *r, const struct io_uring_sqe *sqe)
+{
+	u32 tail = *r->sq_tail, head = *r->cq_head, slot = tail & *r->sq_mask;
+	unsigned int submit = 1;
+	int result;
+
+	r->sqe[slot] = *sqe;
+	r->sq_array[slot] = slot;
+	__atomic_store_n(r->sq_tail, tail + 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(r->cq_tail, __ATOMIC_ACQUIRE) == head) {
+		long n = syscall(SYS_io_uring_enter, r->fd, submit, 1,
+				 IORING_ENTER_GETEVENTS, NULL, 0);
+
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			die_errno("io_uring_enter");
+		if (n > 0)
+			submit = 0;
+	}
+	result = r->cqe[head & *r->cq_mask].res;
+	__atomic_store_n(r->cq_head, head + 1, __ATOMIC_RELEASE);
+	return result;
 }
 
 int blk_write(int fd, const void *buf, u64 sector, u64 sectors, bool fua)
 {
-	aio_context_t ctx = aio_context();
-	struct iocb cb = {
-		.aio_lio_opcode = IOCB_CMD_PWRITE,
-		.aio_fildes = fd,
-		.aio_buf = (u64)(uintptr_t)buf,
-		.aio_nbytes = sectors << SECTOR_SHIFT,
-		.aio_offset = sector << SECTOR_SHIFT,
-		.aio_rw_flags = fua ? RWF_DSYNC : 0,
+	struct io_uring_sqe sqe = {
+		.opcode = IORING_OP_WRITE,
+		.fd = fd,
+		.addr = (u64)(uintptr_t)buf,
+		.len = sectors << SECTOR_SHIFT,
+		.off = sector << SECTOR_SHIFT,
+		.rw_flags = fua ? RWF_DSYNC : 0,
 	};
-	struct iocb *list[1] = { &cb };
-	struct io_event ev;
-	long n;
+	int result = ring_run(ring_of_thread(), &sqe);
 
-	if (syscall(SYS_io_submit, ctx, 1L, list) != 1)
-		return -errno;
-	do {
-		n = syscall(SYS_io_getevents, ctx, 1L, 1L, &ev, NULL);
-	} while (n < 0 && errno == EINTR);
-	if (n != 1)
-		die_errno("io_getevents");
-	if (ev.res < 0)
-		return ev.res;
-	return (u64)ev.res == cb.aio_nbytes ? 0 : -EIO;
+	if (result < 0)
+		return result;
+	return (u32)result == sqe.len ? 0 : -EIO;
 }
 
 int blk_flush(int fd)

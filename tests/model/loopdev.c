@@ -22,14 +22,13 @@ void blkdev_number(int fd, char text[16])
 	snprintf(text, 16, "%u:%u", major(st.st_rdev), minor(st.st_rdev));
 }
 
-/* Works on all kernels in this direction: a cache can be denied, not invented. */
-static void deny_write_cache(const struct loopdev *l)
+void blkdev_deny_cache(const char *dev)
 {
 	static const char text[] = "write through";
 	char path[80];
 	int fd;
 
-	snprintf(path, sizeof(path), "/sys/block/%s/queue/write_cache", l->path + 5);
+	snprintf(path, sizeof(path), "/sys/block/%s/queue/write_cache", dev + 5);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
 		die_errno("%s", path);
@@ -71,7 +70,7 @@ void loopdev_open(struct loopdev *l, u64 sectors, bool cache)
 	close(control);
 	blkdev_number(l->fd, l->devno);
 	if (!cache)
-		deny_write_cache(l);
+		blkdev_deny_cache(l->path);
 }
 
 void loopdev_close(struct loopdev *l)
@@ -88,4 +87,9 @@ void *loopdev_map(struct loopdev *l)
 	if (p == MAP_FAILED)
 		die_errno("mmap of %s", l->path);
 	return p;
+}
+
+void loopdev_unmap(struct loopdev *l, void *map)
+{
+	munmap(map, l->sectors << SECTOR_SHIFT);
 }

@@ -21,7 +21,14 @@ void loopdev_open(struct loopdev *l, u64 sectors, bool cache);
 void loopdev_close(struct loopdev *l);
 /* Its content, shared with the device. */
 void *loopdev_map(struct loopdev *l);
+void loopdev_unmap(struct loopdev *l, void *map);
 
+/*
+ * Make the block layer take /dev/<name> for a device without a write cache, so
+ * that it drops flushes and FUA. It works in this direction only on all kernels.
+ * What is stacked on it afterwards inherits it.
+ */
+void blkdev_deny_cache(const char *path);
 /* "major:minor" of an open block device. */
 void blkdev_number(int fd, char text[16]);
 

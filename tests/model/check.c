@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "blkio.h"
+#include "check.h"
+#include "delta.h"
+#include "stamp.h"
+
+#define READ_SECTORS	2048
+#define SHOWN_MAX	8
+
+/* --- which chain --- */
+
+struct found {
+	bool valid;
+	struct redo_super sb;
+};
+
+static bool nil(const u8 *uuid)
+{
+	static const u8 zero[REDO_UUID_SIZE];
+
+	return !memcmp(uuid, zero, REDO_UUID_SIZE);
+}
+
+static int by_uuid(const struct found *f, u32 n, const u8 *uuid)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		if (f[i].valid && !memcmp(f[i].sb.uuid, uuid, REDO_UUID_SIZE))
+			return i;
+	return -1;
+}
+
+static bool parent_sealed(const struct found *f, u32 n, const struct redo_super *sb)
+{
+	int p;
+
+	if (nil(sb->parent_uuid))
+		return true;
+	p = by_uuid(f, n, sb->parent_uuid);
+	return p >= 0 && f[p].sb.state == REDO_STATE_SEALED;
+}
+
+/*
+ * The active delta of the highest chain_seq; where there is none, the new one on
+ * a sealed parent: the power was cut in the middle of a snapshot.
+ */
+static int find_top(const struct found *f, u32 n)
+{
+	int active = -1, born = -1;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		const struct redo_super *sb = &f[i].sb;
+
+		if (!f[i].valid)
+			continue;
+		if (sb->state == REDO_STATE_ACTIVE &&
+		    (active < 0 || sb->chain_seq > f[active].sb.chain_seq))
+			active = i;
+		if (sb->state == REDO_STATE_NEW && parent_sealed(f, n, sb) &&
+		    (born < 0 || sb->chain_seq > f[born].sb.chain_seq))
+			born = i;
+	}
+	return active >= 0 ? active : born;
+}
+
+static void print_found(const struct found *f, u32 n)
+{
+	static const char * const states[] = { "?", "new", "active", "sealed", "retired" };
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		if (f[i].valid)
+			fprintf(stderr, "  delta %u: %s, generation %llu, chain_seq %llu, replay from %llu\n",
+				i, states[f[i].sb.state % ARRAY_SIZE(states)],
+				(unsigned long long)f[i].sb.generation,
+				(unsigned long long)f[i].sb.chain_seq,
+				(unsigned long long)f[i].sb.replay_seq);
+		else
+			fprintf(stderr, "  delta %u: no valid superblock\n", i);
+}
+
+static void follow_parents(struct checker *c, const struct found *f, u32 n, int top)
+{
+	u32 reversed[TRACE_DELTAS_MAX], len = 0, i;
+	int at = top;
+
+	while (at >= 0 && len < n) {
+		reversed[len++] = at;
+		if (nil(f[at].sb.parent_uuid))
+			break;
+		at = by_uuid(f, n, f[at].sb.parent_uuid);
+	}
+	if (at < 0) {
+		print_found(f, n);
+		die("the parent of delta %u is not there", reversed[len - 1]);
+	}
+	for (i = 0; i < len; i++)
+		c->path[i] = reversed[len - 1 - i];
+	c->depth = len;
+	/*
+	 * Nothing seals a base: a first delta that is still new is used, but the
+	 * base may have been written to since it was formatted.
+	 */
+	c->points = len == 1 && f[top].sb.state == REDO_STATE_NEW ? 0 : len;
+	c->points = min_u64(c->points, c->points_max);
+}
+
+void check_find_chain(struct checker *c, const struct moment *m)
+{
+	const struct layout *l = &c->trace->layout;
+	struct found f[TRACE_DELTAS_MAX];
+	u32 i;
+	int top;
+
+	for (i = 0; i < l->nr_deltas; i++)
+		f[i].valid = delta_super(image_at(c->img, layout_delta(l, i)), &f[i].sb);
+	top = find_top(f, l->nr_deltas);
+	c->depth = c->points = 0;
+	if (top >= 0)
+		follow_parents(c, f, l->nr_deltas, top);
+	for (i = 0; i < c->depth; i++)
+		if (c->path[i] != i)
+			break;
+	if (i == c->depth && c->depth >= m->deltas_min && c->depth <= m->deltas_max)
+		return;
+	print_found(f, l->nr_deltas);
+	die("the chain has %u deltas, expected %u to %u", c->depth, m->deltas_min,
+	    m->deltas_max);
+}
+
+/* --- redosetup --- */
+
+static void run_check(struct checker *c, const char *path)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		if (!verbose && !freopen("/dev/null", "w", stdout))
+			_exit(126);
+		execl(c->redosetup, "redosetup", "check", path, NULL);
+		_exit(127);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		die_errno("running %s", c->redosetup);
+	if (status)
+		die("redosetup check %s: status 0x%x", path, status);
+	c->checked++;
+}
+
+void check_offline(struct checker *c)
+{
+	u32 i;
+
+	for (i = 0; c->redosetup && i < c->depth; i++)
+		run_check(c, c->stack.delta[c->path[i]]->path);
+}
+
+/* --- devices --- */
+
+void check_open(struct checker *c, const char *devno)
+{
+	stack_build(&c->stack, &c->trace->layout, devno);
+	c->content = xcalloc(c->trace->layout.base_sectors, sizeof(u64));
+	c->checked = 0;
+}
+
+void check_close(struct checker *c)
+{
+	stack_remove(&c->stack);
+	free(c->content);
+}
+
+static struct dmdev *chain_device(struct checker *c, const char *name, u32 depth,
+				  bool read_only)
+{
+	char *line = stack_table(&c->stack, c->path, depth);
+	struct dmdev *d = dmdev_create(name, c->trace->layout.base_sectors, c->target,
+				       line, read_only, false);
+
+	if (!d)
+		die("%s: the kernel refused \"%s\"", name, line);
+	free(line);
+	return d;
+}
+
+void check_activate(struct checker *c)
+{
+	c->live = chain_device(c, "live", c->depth, false);
+	c->fd = blk_open(c->live->path, true);
+}
+
+void check_deactivate(struct checker *c)
+{
+	close(c->fd);
+	dmdev_remove(c->live);
+}
+
+/* --- content --- */
+
+typedef bool (*allowed_fn)(struct checker *c, u64 sector, u64 gen, u64 *expected,
+			   void *data);
+
+static void compare(struct checker *c, int fd, const char *what, bool keep,
+		    allowed_fn allowed, void *data)
+{
+	u64 n = c->trace->layout.base_sectors, at, i, len, bad = 0, expected;
+	u8 *buf = xmalloc_io(READ_SECTORS << SECTOR_SHIFT);
+	struct stamp s;
+
+	for (at = 0; at < n; at += len) {
+		len = min_u64(READ_SECTORS, n - at);
+		if (blk_read(fd, buf, at, len))
+			die("%s: cannot read %llu+%llu", what, (unsigned long long)at,
+			    (unsigned long long)len);
+		for (i = 0; i < len; i++) {
+			const u8 *p = buf + (i << SECTOR_SHIFT);
+			bool good = stamp_read(p, c->trace->seed, at + i, &s) <= STAMP_GOOD;
+
+			expected = ~0ULL;
+			if (allowed(c, at + i, good ? s.gen : ~0ULL, &expected, data)) {
+				if (keep)
+					c->content[at + i] = s.gen;
+				continue;
+			}
+			if (bad++ >= SHOWN_MAX)
+				continue;
+			fprintf(stderr, "%s: sector %llu: expected generation %llu or later, found %s\n",
+				what, (unsigned long long)(at + i), (unsigned long long)expected,
+				stamp_describe(p, c->trace->seed, at + i));
+			if (bad == 1)
+				history_print(c->history, at + i);
+		}
+	}
+	free(buf);
+	if (bad)
+		die("%s: %llu wrong sectors", what, (unsigned long long)bad);
+}
+
+static bool live_allowed(struct checker *c, u64 sector, u64 gen, u64 *expected, void *data)
+{
+	return history_may_hold(c->history, data, sector, gen, c->points, expected);
+}
+
+static bool point_allowed(struct checker *c, u64 sector, u64 gen, u64 *expected, void *data)
+{
+	const struct trace_point *p = data;
+
+	*expected = p->content[sector];
+	return gen == p->content[sector];
+}
+
+static bool same_allowed(struct checker *c, u64 sector, u64 gen, u64 *expected, void *data)
+{
+	*expected = c->content[sector];
+	return gen == c->content[sector];
+}
+
+static void check_points(struct checker *c)
+{
+	u32 i;
+
+	for (i = 0; i < c->points; i++) {
+		struct dmdev *view = chain_device(c, "view", i, true);
+		char *what = xasprintf("snapshot point %u", i);
+		int fd = blk_open(view->path, false);
+
+		compare(c, fd, what, false, point_allowed, (void *)&c->trace->point[i]);
+		close(fd);
+		dmdev_remove(view);
+		free(what);
+	}
+}
+
+void check_content(struct checker *c, const struct moment *m)
+{
+	compare(c, c->fd, "live", true, live_allowed, (void *)m);
+	check_points(c);
+}
+
+/* Generations that the recorder did not use. */
+static u64 exercise_gen(void)
+{
+	static u64 gen = 1ULL << 32;
+
+	return gen++;
+}
+
+static void exercise_write(struct checker *c, struct rng *rng, void *buf)
+{
+	u64 size = c->trace->layout.base_sectors, i;
+	u64 sectors = min_u64(size, 1ULL << rng_below(rng, 10));
+	u64 sector = rng_below(rng, size - sectors + 1), gen = exercise_gen();
+
+	stamp_fill(buf, c->trace->seed, gen, sector, sectors);
+	if (blk_write(c->fd, buf, sector, sectors, rng_percent(rng, 10)))
+		die("writing to the recovered chain at %llu", (unsigned long long)sector);
+	for (i = 0; i < sectors; i++)
+		c->content[sector + i] = gen;
+}
+
+void check_exercise(struct checker *c, struct rng *rng)
+{
+	void *buf = xmalloc_io(512 << SECTOR_SHIFT);
+	u64 n;
+
+	for (n = rng_between(rng, 10, 60); n; n--)
+		exercise_write(c, rng, buf);
+	free(buf);
+	if (blk_flush(c->fd))
+		die("flushing the recovered chain");
+	compare(c, c->fd, "live, used after the recovery", false, same_allowed, NULL);
+	check_deactivate(c);
+	check_offline(c);
+	check_activate(c);
+	compare(c, c->fd, "live, used and activated again", false, same_allowed, NULL);
+	check_points(c);
+}

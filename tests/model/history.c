@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <string.h>
+
+#include "history.h"
+
+static void count_ops(struct history *h)
+{
+	const struct trace *t = h->trace;
+	u64 g, s, n = t->layout.base_sectors;
+
+	for (g = 1; g < t->nr_ops; g++)
+		for (s = t->op[g].from; s < t->op[g].to; s++)
+			h->first[s + 1]++;
+	for (s = 0; s < n; s++)
+		h->first[s + 1] += h->first[s];
+}
+
+void history_build(struct history *h, const struct trace *t)
+{
+	u64 n = t->layout.base_sectors, g, s;
+	u32 *fill;
+
+	h->trace = t;
+	h->first = xcalloc(n + 1, sizeof(u32));
+	count_ops(h);
+	h->ops = xcalloc(h->first[n], sizeof(u32));
+	fill = xmalloc(n * sizeof(u32));
+	memcpy(fill, h->first, n * sizeof(u32));
+	for (g = 1; g < t->nr_ops; g++)
+		for (s = t->op[g].from; s < t->op[g].to; s++)
+			h->ops[fill[s]++] = g;
+	free(fill);
+}
+
+void history_free(struct history *h)
+{
+	free(h->first);
+	free(h->ops);
+}
+
+static u64 value(const struct trace *t, u32 g)
+{
+	return t->op[g].kind == TRACE_WRITE ? g : 0;
+}
+
+/*
+ * The oldest operation of @sector that may have made what the point holds; what
+ * follows the point cannot go back behind it. 0: there is none.
+ */
+static u32 point_op(const struct history *h, const struct trace_point *p, u64 sector)
+{
+	const struct trace *t = h->trace;
+	u32 i, found = 0;
+
+	for (i = h->first[sector + 1]; i-- > h->first[sector]; ) {
+		u32 g = h->ops[i];
+
+		if (t->op[g].submit >= p->end)
+			continue;
+		if (value(t, g) == p->content[sector])
+			found = g;
+		if (t->op[g].complete < p->begin)
+			break;
+	}
+	return found;
+}
+
+void history_check_points(const struct history *h)
+{
+	const struct trace *t = h->trace;
+	u32 i;
+	u64 s;
+
+	for (i = 0; i < t->nr_points; i++)
+		for (s = 0; s < t->layout.base_sectors; s++)
+			if (!point_op(h, &t->point[i], s)) {
+				history_print(h, s);
+				die("snapshot point %u: sector %llu held generation %u when it was taken",
+				    i, (unsigned long long)s, t->point[i].content[s]);
+			}
+}
+
+static bool durable(const struct trace *t, const struct moment *m, u32 g)
+{
+	return t->op[g].complete < m->flushed || m->fua[g];
+}
+
+bool history_may_hold(const struct history *h, const struct moment *m, u64 sector,
+		      u64 gen, u32 deltas, u64 *expected)
+{
+	const struct trace *t = h->trace;
+	u32 below = 0, i;
+
+	if (deltas)
+		below = point_op(h, &t->point[deltas - 1], sector);
+	*expected = 0;
+	for (i = h->first[sector + 1]; i-- > h->first[sector]; ) {
+		u32 g = h->ops[i];
+
+		if (t->op[g].submit > m->now)
+			continue;
+		*expected = value(t, g);
+		if (value(t, g) == gen)
+			return true;
+		if (g == below || durable(t, m, g))
+			return false;
+	}
+	return false;
+}
+
+void history_print(const struct history *h, u64 sector)
+{
+	static const char * const names[] = { "write", "zero", "discard" };
+	const struct trace *t = h->trace;
+	u32 i;
+
+	fprintf(stderr, "  operations on sector %llu:\n", (unsigned long long)sector);
+	for (i = h->first[sector]; i < h->first[sector + 1]; i++) {
+		const struct trace_op *op = &t->op[h->ops[i]];
+
+		fprintf(stderr, "    generation %u: %s%s %llu+%llu, clock %llu to %lld\n",
+			h->ops[i], op->fua ? "FUA " : "", names[op->kind],
+			(unsigned long long)op->from, (unsigned long long)(op->to - op->from),
+			(unsigned long long)op->submit, (long long)op->complete);
+	}
+	for (i = 0; i < t->nr_points; i++)
+		fprintf(stderr, "    snapshot point %u: clock %llu to %llu, held generation %u\n",
+			i, (unsigned long long)t->point[i].begin,
+			(unsigned long long)t->point[i].end, t->point[i].content[sector]);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * For each sector the operations that set it, in order (the recorder never has
+ * two of them in flight at once), and from that what may be found in it after a
+ * power cut: the newest that must be durable, or any later one that had begun.
+ */
+#ifndef TEST_HISTORY_H
+#define TEST_HISTORY_H
+
+#include "trace.h"
+
+struct history {
+	const struct trace *trace;
+	u32 *first;		/* [sector]: where its list begins in ops[]; one more at the end */
+	u32 *ops;		/* generations, rising within a sector; begins with 1 */
+};
+
+/* What is known at a cut. */
+struct moment {
+	u64 flushed;		/* all that had ended at this clock is durable */
+	u64 now;		/* nothing that began after this clock has happened */
+	const u8 *fua;		/* [generation]: a FUA write that was acknowledged */
+	u32 deltas_min, deltas_max;	/* snapshots taken, at least and at most */
+};
+
+void history_build(struct history *h, const struct trace *t);
+void history_free(struct history *h);
+/* Were the points' contents possible when they were taken? Dies otherwise. */
+void history_check_points(const struct history *h);
+/*
+ * May @gen (0: zeroes) be in @sector of a chain of @deltas deltas? @expected is
+ * set to the oldest generation that would have been right.
+ */
+bool history_may_hold(const struct history *h, const struct moment *m, u64 sector,
+		      u64 gen, u32 deltas, u64 *expected);
+void history_print(const struct history *h, u64 sector);
+
+#endif /* TEST_HISTORY_H */

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <string.h>
+
+#include "player.h"
+#include "stamp.h"
+
+void player_init(struct player *p, const struct lw_log *log, struct image *img,
+		 bool cache, bool durable, u64 seed)
+{
+	memset(p, 0, sizeof(*p));
+	p->log = log;
+	p->img = img;
+	p->cache = cache;
+	p->durable = durable;
+	p->seed = seed;
+	p->epoch = 2;
+	p->fua_epoch = xcalloc(img->loop.sectors, sizeof(u32));
+}
+
+void player_free(struct player *p)
+{
+	free(p->fua_epoch);
+}
+
+/*
+ * After a discard a device may return the old data, zeroes or anything. What it
+ * is has been drawn once for all for each discard of a log.
+ */
+static void put_discard(struct player *p, u64 nr, const struct lw_entry *e, bool durable)
+{
+	static u8 garbage[64 * SECTOR_SIZE];
+	struct rng rng;
+	u64 at, n;
+
+	rng_init(&rng, p->seed, 0x10000000 + nr);
+	switch (rng_below(&rng, 3)) {
+	case 0:
+		return;
+	case 1:
+		image_put(p->img, e->sector, NULL, e->sectors, durable);
+		return;
+	}
+	memset(garbage, 0xdb, sizeof(garbage));
+	for (at = 0; at < e->sectors; at += n) {
+		n = min_u64(64, e->sectors - at);
+		image_put(p->img, e->sector + at, garbage, n, durable);
+	}
+}
+
+/* Both stamped for the same sector? Then: is @a the older one? */
+static int stamp_order(const void *a, const void *b, u64 seed)
+{
+	const u64 *wa = a, *wb = b;
+	struct stamp sa, sb;
+
+	if (stamp_read(a, seed, wa[3], &sa) != STAMP_GOOD ||
+	    stamp_read(b, seed, wb[3], &sb) != STAMP_GOOD || sa.sector != sb.sector)
+		return 0;
+	return sa.gen < sb.gen ? -1 : 1;
+}
+
+/*
+ * The log has a plain write after a FUA write to the same sector, if that
+ * completed before the flush that covers the plain one was sent. Which of them
+ * came first? Their stamps tell. Where there is none, the plain one was first:
+ * whoever overwrites it later has waited for the FUA write's end, and a commit
+ * with its flush is part of that.
+ */
+static bool older_than_fua(const struct player *p, u64 sector, const void *data)
+{
+	u32 fua = p->fua_epoch[sector];
+	int order;
+
+	if (fua + 1 < p->epoch)
+		return false;
+	order = stamp_order(data, image_at(p->img, sector), p->seed);
+	return order ? order < 0 : fua == p->epoch;
+}
+
+static void put_plain(struct player *p, u64 nr, bool durable)
+{
+	const struct lw_entry *e = &p->log->entry[nr];
+	u64 i;
+
+	if (e->flags & LW_DISCARD) {
+		put_discard(p, nr, e, durable);
+		return;
+	}
+	for (i = 0; i < e->sectors; i++) {
+		const u8 *data = e->data + (i << SECTOR_SHIFT);
+
+		if (!p->cache || !older_than_fua(p, e->sector + i, data))
+			image_put(p->img, e->sector + i, data, 1, durable);
+	}
+}
+
+static void put_fua(struct player *p, u64 nr)
+{
+	const struct lw_entry *e = &p->log->entry[nr];
+	u64 i;
+
+	image_put(p->img, e->sector, e->data, e->sectors, p->durable);
+	for (i = 0; i < e->sectors; i++)
+		p->fua_epoch[e->sector + i] = p->epoch;
+}
+
+static void advance_one(struct player *p)
+{
+	u64 nr = p->at++;
+	const struct lw_entry *e = &p->log->entry[nr];
+
+	if (!p->cache) {
+		put_plain(p, nr, p->durable);
+		p->held = p->at;
+		return;
+	}
+	if (!(e->flags & (LW_FLUSH | LW_FUA)))
+		return;	/* held */
+	if (e->flags & LW_FLUSH) {
+		for (; p->held < nr; p->held++)
+			put_plain(p, p->held, p->durable);
+		p->epoch++;
+	}
+	if (e->data)
+		put_fua(p, nr);
+	p->held = p->at;
+}
+
+bool player_can_cut(const struct player *p, u64 nr)
+{
+	const struct lw_entry *e;
+
+	if (nr == p->log->nr)
+		return true;
+	e = &p->log->entry[nr];
+	if (p->cache)
+		return e->flags & (LW_FLUSH | LW_FUA);
+	return e->sectors;
+}
+
+void player_advance(struct player *p, u64 to)
+{
+	while (p->at < to)
+		advance_one(p);
+}
+
+/* Some sectors of a write that was on its way. A sector is whole or not there. */
+static void put_torn(struct player *p, const struct lw_entry *e, struct rng *rng)
+{
+	u64 i;
+
+	for (i = 0; i < e->sectors; i++)
+		if (rng_percent(rng, 50))
+			image_put(p->img, e->sector + i, e->data + (i << SECTOR_SHIFT), 1,
+				  false);
+}
+
+static void put_some(struct player *p, u64 to, struct rng *rng, unsigned int keep,
+		     bool torn)
+{
+	u64 nr;
+
+	for (nr = p->held; nr < to; nr++) {
+		const struct lw_entry *e = &p->log->entry[nr];
+
+		if (torn && e->data && rng_percent(rng, 30))
+			put_torn(p, e, rng);
+		else if (rng_percent(rng, keep))
+			put_plain(p, nr, false);
+	}
+}
+
+const char *player_partial(struct player *p, struct rng *rng)
+{
+	const struct lw_entry *e = p->at < p->log->nr ? &p->log->entry[p->at] : NULL;
+	static char text[120];
+	unsigned int keep;
+	bool torn;
+
+	if (e && (!p->cache || !(e->flags & LW_FLUSH))) {
+		if (e->data && rng_percent(rng, 60)) {
+			put_torn(p, e, rng);
+			return "the write of that entry is torn";
+		}
+		return "the write of that entry is lost";
+	}
+	keep = rng_percent(rng, 20) ? 0 : rng_percent(rng, 15) ? 100 :
+	       rng_between(rng, 5, 95);
+	torn = keep % 100 && rng_percent(rng, 40);
+	put_some(p, p->at, rng, keep, torn);
+	snprintf(text, sizeof(text), "%u%% of %llu unflushed writes kept%s", keep,
+		 (unsigned long long)(p->at - p->held), torn ? ", some torn" : "");
+	return text;
+}

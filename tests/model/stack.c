@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stack.h"
+
+static struct dmdev *piece(const char *name, const char *devno, u64 start, u64 sectors)
+{
+	static unsigned int count;
+	char *unique = xasprintf("%s-%u", name, count++);
+	char *params = xasprintf("%s %llu", devno, (unsigned long long)start);
+	struct dmdev *d = dmdev_create(unique, sectors, "linear", params, false, false);
+
+	if (!d)
+		die("cannot make a dm-linear device");
+	free(unique);
+	free(params);
+	return d;
+}
+
+void stack_build(struct stack *s, const struct layout *l, const char *devno)
+{
+	u32 i;
+
+	s->layout = l;
+	s->mail = piece("mail", devno, l->mail, MAIL_SECTORS);
+	s->base = piece("base", devno, l->base, l->base_sectors);
+	for (i = 0; i < l->nr_deltas; i++)
+		s->delta[i] = piece("delta", devno, layout_delta(l, i), l->delta_sectors);
+}
+
+void stack_remove(struct stack *s)
+{
+	u32 i;
+
+	for (i = s->layout->nr_deltas; i--; )
+		dmdev_remove(s->delta[i]);
+	dmdev_remove(s->base);
+	dmdev_remove(s->mail);
+}
+
+char *stack_table(const struct stack *s, const u32 *path, u32 n)
+{
+	char *line = xasprintf("%s %u", s->base->devno, n);
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		char *longer = xasprintf("%s %s", line, s->delta[path[i]]->devno);
+
+		free(line);
+		line = longer;
+	}
+	return line;
+}

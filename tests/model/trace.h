@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the recorder did and when, on a clock that ticks at every operation's
+ * begin and end. Together with the log of the lower device it is all that a
+ * replay needs; it can be kept in files for that.
+ */
+#ifndef TEST_TRACE_H
+#define TEST_TRACE_H
+
+#include "util.h"
+
+#define TRACE_DELTAS_MAX	12
+#define TRACE_NEVER		(~0ULL)
+
+/* Where things are on the one device that is logged; in sectors. */
+struct layout {
+	u64 mail;			/* where events are marked, see trace_event */
+	u64 base, base_sectors;		/* the virtual size */
+	u64 delta, delta_sectors;	/* of the first; the others follow */
+	u32 nr_deltas;
+	u32 pad;
+	u64 sectors;			/* all of it */
+};
+
+static inline u64 layout_delta(const struct layout *l, unsigned int i)
+{
+	return l->delta + i * l->delta_sectors;
+}
+
+enum trace_op_kind {
+	TRACE_WRITE,
+	TRACE_ZERO,
+	TRACE_DISCARD,
+};
+
+/* Its index is the generation. */
+struct trace_op {
+	u32 kind, fua;
+	u64 from, to;		/* sectors whose content it sets */
+	u64 submit, complete;	/* clock; complete TRACE_NEVER: did not end */
+};
+
+enum trace_event_kind {
+	TRACE_FLUSH,		/* arg: clock when the flush was sent */
+	TRACE_FUA,		/* arg: generation of a FUA write that has ended */
+	TRACE_SNAPSHOT,		/* arg: deltas in the chain from now on */
+	TRACE_TICK,
+};
+
+/*
+ * Something that is durable, or true, from now on. It is marked in the log by a
+ * write to the mail area (a message to dm-log-writes would overtake writes on a
+ * device without cache). Its index is the number in the mail.
+ */
+struct trace_event {
+	u32 kind, pad;
+	u64 arg;
+	u64 marked;		/* clock when the mark was complete */
+};
+
+/* The snapshot point below delta i. */
+struct trace_point {
+	u64 begin, end;		/* clock before and after the table switch */
+	u32 *content;		/* what a view of it showed */
+};
+
+struct trace {
+	u64 seed;
+	u32 grain;		/* sectors */
+	u32 cache;		/* the lower device had a write cache */
+	struct layout layout;
+	struct trace_op *op;	/* 0 unused, 1: the base's initial content */
+	u64 nr_ops, ops_room;
+	struct trace_event *event;
+	u64 nr_events, events_room;
+	struct trace_point point[TRACE_DELTAS_MAX];
+	u32 nr_points;
+};
+
+struct mail {
+	u64 magic;
+	u64 event;
+};
+
+#define MAIL_MAGIC	0x6c69616d2d6f6472ULL
+#define MAIL_SECTORS	64	/* one for each thread */
+
+/* Not locked. */
+u64 trace_add_op(struct trace *t, const struct trace_op *op);
+u64 trace_add_event(struct trace *t, enum trace_event_kind kind, u64 arg);
+
+/* Into <dir>/trace and <dir>/log. */
+void trace_save(const struct trace *t, const char *dir, const void *log, u64 log_bytes);
+/* Returns the log. */
+void *trace_load(struct trace *t, const char *dir, u64 *log_bytes);
+
+#endif /* TEST_TRACE_H */
