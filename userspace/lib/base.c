@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Finding the base of a chain again. */
+#include <dirent.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "redo-int.h"
+
+static u64 sectors_of(const char *path)
+{
+	struct redo_file f;
+	u64 n;
+
+	if (redo_file_open(&f, path, 0))
+		return 0;
+	n = f.io.size >> 9;
+	redo_file_close(&f);
+	return n;
+}
+
+/* Empty: it fits; else why not. */
+static void fits(const struct redo_super *sb, const char *path, char *why, size_t size)
+{
+	u64 want = sb->base_sectors ? sb->base_sectors : sb->virtual_sectors;
+	u64 have = sectors_of(path);
+	u32 head, tail;
+
+	*why = '\0';
+	if (!have)
+		snprintf(why, size, "is not there");
+	else if (have != want)
+		snprintf(why, size, "has %llu sectors instead of %llu", (unsigned long long)have,
+			 (unsigned long long)want);
+	else if (!(sb->flags & REDO_SB_FINGERPRINT))
+		return;
+	else if (redo_fingerprint(path, want, &head, &tail))
+		snprintf(why, size, "cannot be read");
+	else if (head != sb->base_fp_head || tail != sb->base_fp_tail)
+		snprintf(why, size, "has changed since, or is another device (fingerprint)");
+}
+
+/* By size and fingerprint among all devices. Returns how many there are. */
+static int search(const struct redo_set *set, const struct redo_super *sb, char *path, size_t size)
+{
+	DIR *d = opendir("/sys/class/block");
+	struct dirent *de;
+	int found = 0;
+
+	while (d && (de = readdir(d))) {
+		char dev[REDO_TEXT_MAX], sys[512], why[256];
+		unsigned int ma, mi;
+		FILE *f;
+		bool ok;
+
+		snprintf(sys, sizeof(sys), "/sys/class/block/%s/dev", de->d_name);
+		f = de->d_name[0] == '.' ? NULL : fopen(sys, "re");
+		if (!f)
+			continue;
+		ok = fscanf(f, "%u:%u", &ma, &mi) == 2;
+		fclose(f);
+		if (!ok || redo_dev_sectors(makedev(ma, mi)) != sb->base_sectors ||
+		    redo_find_rdev(set, makedev(ma, mi)) ||
+		    redo_dev_path(makedev(ma, mi), dev, sizeof(dev)))
+			continue;
+		fits(sb, dev, why, sizeof(why));
+		if (!*why && !found++)
+			redo_copy(path, dev, size);
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+int redo_find_base(const struct redo_set *set, const struct redo_node *first, const char *hint,
+		   char *path, size_t size)
+{
+	const char *try[2] = { hint, first->label.base_path };
+	char why[2][256] = { "", "" };
+	int found, i;
+
+	for (i = 0; i < 2; i++) {
+		if (!try[i] || !try[i][0])
+			continue;
+		fits(&first->sb, try[i], why[i], sizeof(why[i]));
+		if (!why[i][0]) {
+			redo_copy(path, try[i], size);
+			return 0;
+		}
+	}
+	/* Size alone would be a guess. */
+	found = first->sb.flags & REDO_SB_FINGERPRINT ?
+		search(set, &first->sb, path, size) : 0;
+	if (found == 1)
+		return 0;
+	if (found > 1)
+		return redo_err(ENOTUNIQ, "%s: %d devices look like its base; name the right one with --base",
+				first->path, found);
+	i = why[0][0] ? 0 : 1;
+	return redo_err(ENODEV, "%s: its base %s %s; name it with --base", first->path,
+			try[i] && try[i][0] ? try[i] : "(path unknown)",
+			why[i][0] ? why[i] : "was not found");
+}

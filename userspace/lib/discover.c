@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * From a heap of deltas to trees and chains. Knows no devices: what was found
+ * comes in as structures, so that tests can make them up.
+ */
+#include <stdlib.h>
+#include "redo-int.h"
+
+static int by_uuid(const void *a, const void *b)
+{
+	const struct redo_node *na = a, *nb = b;
+	int d = memcmp(na->sb.uuid, nb->sb.uuid, REDO_UUID_SIZE);
+
+	return d ? d : strcmp(na->path, nb->path);
+}
+
+struct redo_node *redo_find_uuid(const struct redo_set *set, const u8 *uuid)
+{
+	u32 lo = 0, hi = set->nr_nodes;
+
+	while (lo < hi) {
+		u32 mid = lo + (hi - lo) / 2;
+		int d = memcmp(set->node[mid].sb.uuid, uuid, REDO_UUID_SIZE);
+
+		if (d < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo < set->nr_nodes && redo_uuid_eq(set->node[lo].sb.uuid, uuid))
+		return &set->node[lo];
+	return NULL;
+}
+
+struct redo_node *redo_find_rdev(const struct redo_set *set, u64 rdev)
+{
+	for (u32 i = 0; rdev && i < set->nr_nodes; i++)
+		if (set->node[i].rdev == rdev)
+			return &set->node[i];
+	return NULL;
+}
+
+static void mark_duplicates(struct redo_set *set)
+{
+	for (u32 i = 1; i < set->nr_nodes; i++)
+		if (redo_uuid_eq(set->node[i - 1].sb.uuid, set->node[i].sb.uuid))
+			set->node[i - 1].duplicate = set->node[i].duplicate = true;
+}
+
+static void link_parents(struct redo_set *set)
+{
+	for (u32 i = 0; i < set->nr_nodes; i++) {
+		struct redo_node *n = &set->node[i], *p;
+
+		n->parent = NULL;
+		n->missing_parent = n->bad_depth = false;
+		if (redo_uuid_nil(n->sb.parent_uuid))
+			continue;
+		p = redo_find_uuid(set, n->sb.parent_uuid);
+		if (!p) {
+			n->missing_parent = true;
+		} else if (p->sb.depth + 1 != n->sb.depth ||
+			   !redo_uuid_eq(p->sb.tree_uuid, n->sb.tree_uuid)) {
+			/* Depths that fit make cycles impossible from here on. */
+			n->bad_depth = true;
+		} else {
+			n->parent = p;
+			p->nr_children++;
+		}
+	}
+}
+
+/* A delta that the kernel formatted carries no name: its chain's is its parent's. */
+static void name_chain(struct redo_node *n)
+{
+	const struct redo_node *a;
+
+	if (n->live_name[0] && !n->label.chain_name[0]) {
+		redo_copy(n->chain, n->live_name, sizeof(n->chain));
+		return;
+	}
+	for (a = n; a; a = a->parent) {
+		const char *name = a->label.chain_name[0] ? a->label.chain_name : a->live_name;
+
+		if (redo_name_valid(name)) {
+			redo_copy(n->chain, name, sizeof(n->chain));
+			return;
+		}
+	}
+	snprintf(n->chain, sizeof(n->chain), "redo-%02x%02x%02x%02x", n->sb.tree_uuid[0],
+		 n->sb.tree_uuid[1], n->sb.tree_uuid[2], n->sb.tree_uuid[3]);
+}
+
+struct redo_chain *redo_find_chain(const struct redo_set *set, const char *name)
+{
+	for (u32 i = 0; i < set->nr_chains; i++)
+		if (!strcmp(set->chain[i].name, name))
+			return &set->chain[i];
+	return NULL;
+}
+
+struct redo_chain *redo_add_chain(struct redo_set *set, const char *name)
+{
+	struct redo_chain *c = redo_find_chain(set, name);
+
+	if (c)
+		return c;
+	c = realloc(set->chain, (set->nr_chains + 1) * sizeof(*c));
+	if (!c) {
+		redo_err(ENOMEM, "out of memory");
+		return NULL;
+	}
+	set->chain = c;
+	c += set->nr_chains++;
+	memset(c, 0, sizeof(*c));
+	redo_copy(c->name, name, sizeof(c->name));
+	return c;
+}
+
+bool redo_node_counts(const struct redo_node *n)
+{
+	if (n->sb.state != REDO_STATE_NEW)
+		return n->sb.state == REDO_STATE_ACTIVE;
+	if (redo_uuid_nil(n->sb.parent_uuid))
+		return true;
+	return n->parent && n->parent->sb.state == REDO_STATE_SEALED;
+}
+
+/* Is @a a better present than @b? Active goes before new, then the later one. */
+static bool better_present(const struct redo_node *a, const struct redo_node *b)
+{
+	if (!b || a->sb.state != b->sb.state)
+		return !b || a->sb.state == REDO_STATE_ACTIVE;
+	return a->sb.chain_seq > b->sb.chain_seq;
+}
+
+static void complain(struct redo_chain *c, const char *fmt, const char *a, const char *b)
+{
+	if (!c->problem[0])
+		snprintf(c->problem, sizeof(c->problem), fmt, a, b);
+}
+
+static void check_present(const struct redo_set *set, struct redo_chain *c,
+			  const struct redo_node *sealed)
+{
+	struct redo_node *line[REDO_MAX_DELTAS];
+	char uuid[REDO_UUID_STR_SIZE];
+
+	(void)set;
+	if (!c->present || (sealed && sealed->sb.chain_seq > c->present->sb.chain_seq)) {
+		c->present = NULL;
+		if (sealed) {
+			redo_uuid_str(sealed->sb.uuid, uuid);
+			complain(c, "the delta on top of %s (%s) is not on any device",
+				 sealed->path, uuid);
+		} else {
+			complain(c, "it has no active delta%s%s", "", "");
+		}
+		return;
+	}
+	if (redo_line_of(set, c->present, line, ARRAY_SIZE(line)) < 0)
+		complain(c, "%s%s", redo_last_error(), "");
+}
+
+static void choose_present(const struct redo_set *set, struct redo_chain *c)
+{
+	struct redo_node *sealed = NULL;
+	u32 members = 0;
+
+	for (u32 i = 0; i < set->nr_nodes; i++) {
+		struct redo_node *n = &set->node[i];
+
+		if (strcmp(n->chain, c->name) || n->sb.state == REDO_STATE_RETIRED)
+			continue;
+		if (members++ && !redo_uuid_eq(c->tree_uuid, n->sb.tree_uuid))
+			complain(c, "deltas of two trees carry its name; %s is one of them: name the right ones with --device%s",
+				 n->path, "");
+		memcpy(c->tree_uuid, n->sb.tree_uuid, REDO_UUID_SIZE);
+		if (n->sb.state == REDO_STATE_SEALED &&
+		    (!sealed || n->sb.chain_seq > sealed->sb.chain_seq))
+			sealed = n;
+		if (redo_node_counts(n) && better_present(n, c->present))
+			c->present = n;
+	}
+	if (!members)
+		return;
+	if (c->present) {
+		c->virtual_sectors = c->present->sb.virtual_sectors;
+		redo_copy(c->hint_path, c->present->label.base_path, sizeof(c->hint_path));
+	}
+	check_present(set, c, sealed);
+}
+
+int redo_discover(struct redo_set *set)
+{
+	u32 i;
+
+	qsort(set->node, set->nr_nodes, sizeof(*set->node), by_uuid);
+	for (i = 0; i < set->nr_nodes; i++)
+		set->node[i].nr_children = 0;
+	mark_duplicates(set);
+	link_parents(set);
+	for (i = 0; i < set->nr_nodes; i++) {
+		name_chain(&set->node[i]);
+		if (set->node[i].sb.state != REDO_STATE_RETIRED &&
+		    !redo_add_chain(set, set->node[i].chain))
+			return -ENOMEM;
+	}
+	for (i = 0; i < set->nr_chains; i++)
+		choose_present(set, &set->chain[i]);
+	return 0;
+}
+
+void redo_set_free(struct redo_set *set)
+{
+	free(set->node);
+	free(set->chain);
+	free(set->damaged);
+	free(set->view);
+	memset(set, 0, sizeof(*set));
+}
+
+static int check_member(const struct redo_node *n)
+{
+	char uuid[REDO_UUID_STR_SIZE];
+
+	if (n->duplicate) {
+		redo_uuid_str(n->sb.uuid, uuid);
+		return redo_err(ENOTUNIQ, "%s: another device carries the same delta %s; hide the copy or name the right one with --device",
+				n->path, uuid);
+	}
+	if (n->missing_parent) {
+		redo_uuid_str(n->sb.parent_uuid, uuid);
+		return redo_err(ENODEV, "delta %s, the parent of %s (snapshot %s), is not on any device",
+				uuid, n->path,
+				n->label.snap_name[0] ? n->label.snap_name : "without a name");
+	}
+	if (n->bad_depth)
+		return redo_err(EUCLEAN, "%s: its depth or tree does not fit its parent %s",
+				n->path, "(a damaged or foreign superblock)");
+	return 0;
+}
+
+static int check_fit(const struct redo_node *n)
+{
+	const struct redo_node *p = n->parent;
+
+	if (n->sb.state == REDO_STATE_NEW || !p)
+		return 0;
+	if (p->sb.state != REDO_STATE_SEALED)
+		return redo_err(EUCLEAN, "%s has taken over from %s, but that is %s", n->path,
+				p->path, redo_state_str(p->sb.state));
+	if (n->sb.parent_content != p->sb.content_generation)
+		return redo_err(EUCLEAN, "%s was made on another content of its parent %s", n->path,
+				p->path);
+	return 0;
+}
+
+int redo_line_of(const struct redo_set *set, struct redo_node *top, struct redo_node **line,
+		 u32 max)
+{
+	u32 nr = top ? top->sb.depth + 1 : 0, i = nr;
+	struct redo_node *n;
+	int r;
+
+	(void)set;
+	if (nr > max)
+		return redo_err(E2BIG, "%s: depth %u is more than %u", top->path, nr, max);
+	for (n = top; n; n = n->parent) {
+		r = check_member(n);
+		if (!r)
+			r = check_fit(n);
+		if (r)
+			return r;
+		line[--i] = n;	/* depths fit, so this ends at 0 with the base */
+	}
+	return nr;
+}
+
+bool redo_is_ancestor(const struct redo_node *a, const struct redo_node *of)
+{
+	for (; of; of = of->parent)
+		if (of == a)
+			return true;
+	return false;
+}
+
+/* A delta that was formatted for a step that never came does not name a point. */
+static bool names_point(const struct redo_node *n, const char *snap)
+{
+	if (strcmp(n->label.snap_name, snap) || n->duplicate)
+		return false;
+	return n->sb.state != REDO_STATE_NEW || redo_node_counts(n);
+}
+
+struct redo_node *redo_find_point(const struct redo_set *set, const struct redo_chain *chain,
+				  const char *snap)
+{
+	struct redo_node *best = NULL;
+	u32 i;
+
+	for (i = 0; i < set->nr_nodes; i++) {
+		struct redo_node *n = &set->node[i];
+		bool own = !strcmp(n->chain, chain->name);
+
+		if (!names_point(n, snap) || !redo_uuid_eq(n->sb.tree_uuid, chain->tree_uuid))
+			continue;
+		if (!own && !redo_is_ancestor(n, chain->present))
+			continue;
+		/* Several deltas on one point are fine; a retired one is the last resort. */
+		if (best && !redo_uuid_eq(best->sb.parent_uuid, n->sb.parent_uuid)) {
+			redo_err(ENOTUNIQ, "%s@%s: %s and %s both carry this name for different points",
+				 chain->name, snap, best->path, n->path);
+			return NULL;
+		}
+		if (!best || best->sb.state == REDO_STATE_RETIRED)
+			best = n;
+	}
+	if (!best)
+		redo_err(ENOENT, "%s: no snapshot %s; see 'redosetup tree %s'", chain->name, snap,
+			 chain->name);
+	return best;
+}
+
+u64 redo_next_chain_seq(const struct redo_set *set, const u8 *tree_uuid)
+{
+	u64 max = 0;
+
+	for (u32 i = 0; i < set->nr_nodes; i++)
+		if (redo_uuid_eq(set->node[i].sb.tree_uuid, tree_uuid) &&
+		    set->node[i].sb.chain_seq > max)
+			max = set->node[i].sb.chain_seq;
+	return max + 1;
+}

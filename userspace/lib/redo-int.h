@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What the library's own files and the tool share; not installed. */
+#ifndef REDO_INT_H
+#define REDO_INT_H
+
+#include <stdio.h>
+#include "../../kernel/redo-format.h"
+#include "../../kernel/redo-proto.h"
+#include "libredo.h"
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define __unused	__attribute__((unused))
+
+u32 redo_crc32c_generic(const void *data, size_t len);
+
+/* Errors: error.c ---------------------------------------------------------- */
+
+/* Keep the text for redo_last_error(); returns -@err. */
+int redo_err(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Text helpers: error.c */
+void redo_copy(char *to, const char *from, size_t size);
+/* A text read from a disk, made fit for a terminal. */
+void redo_copy_clean(char *to, const char *from, size_t size);
+const char *redo_state_str(u32 state);
+void redo_uuid_str(const u8 *uuid, char str[REDO_UUID_STR_SIZE]);
+bool redo_uuid_nil(const u8 *uuid);
+bool redo_uuid_eq(const u8 *a, const u8 *b);
+void redo_random(void *buf, size_t len);
+
+/* Reading: io.c ------------------------------------------------------------ */
+
+/*
+ * Where metadata is read from: a device, a file or a test's buffer. @read
+ * returns 0 or -errno; it is never asked for bytes at or beyond @size.
+ */
+struct redo_io {
+	void *ctx;
+	int (*read)(void *ctx, u64 offset, void *buf, size_t len);
+	u64 size;		/* bytes */
+};
+
+/* Past the end: -ENXIO. @buf: REDO_BLOCK_SIZE bytes, no alignment asked for. */
+int redo_io_block(const struct redo_io *io, u64 blocknr, void *buf);
+
+#define REDO_OPEN_WRITE	1
+#define REDO_OPEN_EXCL	2	/* refuse a device that somebody has claimed */
+
+/* An open block device (past the page cache) or regular file. */
+struct redo_file {
+	struct redo_io io;
+	int fd;
+	bool block;
+	u64 rdev;
+	char path[REDO_TEXT_MAX];
+	void *bounce;
+};
+
+int redo_file_open(struct redo_file *f, const char *path, int flags);
+void redo_file_close(struct redo_file *f);
+int redo_file_write(struct redo_file *f, u64 offset, const void *buf, size_t len);
+int redo_file_sync(struct redo_file *f);
+
+/* Superblock: super.c ------------------------------------------------------ */
+
+struct redo_supers {
+	struct redo_super sb[2];
+	enum redo_bad bad[2];
+	int cur;		/* the one that counts; -1: none */
+};
+
+/* 0 also without a valid superblock; -errno for a read error. */
+int redo_read_supers(const struct redo_io *io, struct redo_supers *s);
+/* The valid one or -errno with a text that names @path and says what was found. */
+int redo_read_super(const struct redo_io *io, const char *path, struct redo_super *sb);
+/* Write the older slot with the next generation, durably; updates @sb. */
+int redo_write_super(struct redo_file *f, struct redo_super *sb);
+
+/* Label: label.c ----------------------------------------------------------- */
+
+enum redo_bad redo_read_label(const struct redo_io *io, const struct redo_super *sb,
+			      struct redo_label *label, int *err);
+
+/* Formatting: format.c ----------------------------------------------------- */
+
+struct redo_format_args {
+	u8 parent_uuid[REDO_UUID_SIZE];
+	u8 tree_uuid[REDO_UUID_SIZE];	/* nil: a new one */
+	u64 virtual_sectors;
+	u64 base_sectors;
+	u32 grain_sectors;
+	u32 depth;
+	u64 chain_seq;
+	struct redo_label label;
+};
+
+/* The blocks of an empty delta of state NEW: unit header, label, superblock. */
+void redo_format_super(const struct redo_format_args *a, struct redo_super *sb);
+int redo_format_file(struct redo_file *f, const struct redo_format_args *a,
+		     struct redo_super *sb);
+
+/* Trees: tree-read.c ------------------------------------------------------- */
+
+struct redo_walk {
+	const struct redo_io *io;
+	const struct redo_super *sb;
+	enum redo_tree_id tree;
+	void *ctx;
+	/*
+	 * Before a block is read: false = do not go there (bad place, seen
+	 * before). NULL: refuse only what is outside the device.
+	 */
+	bool (*enter)(void *ctx, u64 blocknr, u32 level, u64 index);
+	/* A good directory. May be NULL. */
+	void (*dir)(void *ctx, u64 blocknr, u32 level, u64 index, const struct redo_disk_node *n);
+	/* A good leaf: a redo_disk_node or a redo_disk_alloc. Other than 0 ends the walk. */
+	int (*leaf)(void *ctx, u64 blocknr, u64 index, const void *block);
+	/* A pointer of kind ZERO: @leaves leaves from @index. May be NULL. */
+	int (*zero)(void *ctx, u64 index, u64 leaves);
+	void (*bad)(void *ctx, u64 blocknr, u32 level, u64 index, const char *why);
+};
+
+/* Walks in order of index. 0, what leaf() returned, or -ENOMEM. */
+int redo_walk_tree(const struct redo_walk *w);
+
+/* Journal: replay.c -------------------------------------------------------- */
+
+struct redo_replay {
+	u64 commits, records, blocks;
+	u64 next_seq, next_commit;	/* where it ended */
+	bool torn;			/* blocks of an incomplete commit were there */
+	u32 torn_valid, torn_total;	/* that many of its blocks were good */
+	const char *end;		/* why it ended, for people */
+};
+
+struct redo_replay_ops {
+	void *ctx;
+	/* A whole, valid commit begins. May be NULL. */
+	void (*commit)(void *ctx, u64 commit, u64 seq, u32 blocks);
+	/* One record of a valid commit; other than 0 ends the replay and is returned. */
+	int (*extent)(void *ctx, u64 commit, const struct redo_extent *e);
+	/* A record inside a valid commit that makes no sense. */
+	void (*bad)(void *ctx, u64 commit, u64 seq, u32 record, const char *why);
+};
+
+/* As the kernel does. -errno for a read error, which is not the journal's end. */
+int redo_replay_journal(const struct redo_io *io, const struct redo_super *sb,
+			const struct redo_replay_ops *ops, struct redo_replay *r);
+
+/* Checker: check.c ---------------------------------------------------------- */
+
+int redo_check_image(const struct redo_io *io, const struct redo_check_ops *ops,
+		     struct redo_check_result *result);
+/* A link of a chain; @path names are for messages. NULL parent: not looked at. */
+u64 redo_check_link(const struct redo_super *child, const char *child_path,
+		    const struct redo_super *parent, const char *parent_path,
+		    const struct redo_check_ops *ops);
+
+/* Runs of grains: extents.c --------------------------------------------------- */
+
+struct redo_extents {
+	struct redo_extent *e;
+	size_t nr, cap;
+};
+
+int redo_extents_add(struct redo_extents *x, const struct redo_extent *e);
+/* From order of time (later wins) to disjoint, in order of place. */
+int redo_extents_settle(struct redo_extents *x);
+/* The first one that ends after @logical (settled only). */
+size_t redo_extents_find(const struct redo_extents *x, u64 logical);
+void redo_extents_free(struct redo_extents *x);
+
+/* Chains: discover.c --------------------------------------------------------- */
+
+/* One delta found. The caller fills in the first part. */
+struct redo_node {
+	struct redo_super sb;
+	struct redo_label label;
+	char path[REDO_TEXT_MAX];
+	u64 device_bytes;
+	u64 rdev;		/* 0: a file */
+	char live_name[REDO_NAME_SIZE];	/* of the writable dm device it is the top of */
+	/* set by redo_discover(): */
+	char chain[REDO_NAME_SIZE];	/* the label's, or what stands for it */
+	struct redo_node *parent;	/* NULL: base, or missing */
+	bool missing_parent;
+	bool duplicate;			/* another device has this UUID */
+	bool bad_depth;			/* parent's depth does not fit: a cycle, or damage */
+	u32 nr_children;
+};
+
+struct redo_chain {
+	char name[REDO_NAME_SIZE];
+	u8 tree_uuid[REDO_UUID_SIZE];
+	struct redo_node *present;	/* top of the present state; NULL: no delta, or a problem */
+	char problem[REDO_TEXT_MAX * 2];
+	/* from dm and the register, filled in by scan.c */
+	char base_path[REDO_TEXT_MAX];
+	char hint_path[REDO_TEXT_MAX];	/* base as the newest label says */
+	u64 virtual_sectors;
+	char dm_name[REDO_NAME_SIZE];	/* "": not active */
+	bool suspended, live_ro;
+	u32 live_deltas;
+};
+
+struct redo_damaged {
+	char text[REDO_TEXT_MAX * 2];
+};
+
+struct redo_live_view {
+	char name[REDO_NAME_SIZE];
+	u32 nr_deltas;
+	u64 base, top;		/* device numbers; top 0: of the base itself */
+};
+
+struct redo_set {
+	struct redo_node *node;
+	u32 nr_nodes;
+	struct redo_chain *chain;
+	u32 nr_chains;
+	/* Devices with a magic of ours but no superblock that can be used. */
+	struct redo_damaged *damaged;
+	u32 nr_damaged;
+	/* Read-only dm devices of points. */
+	struct redo_live_view *view;
+	u32 nr_views;
+};
+
+/* Links the nodes, finds the chains and their present. Pure but for malloc. */
+int redo_discover(struct redo_set *set);
+void redo_set_free(struct redo_set *set);
+struct redo_chain *redo_find_chain(const struct redo_set *set, const char *name);
+struct redo_chain *redo_add_chain(struct redo_set *set, const char *name);
+struct redo_node *redo_find_uuid(const struct redo_set *set, const u8 *uuid);
+struct redo_node *redo_find_rdev(const struct redo_set *set, u64 rdev);
+/*
+ * The deltas from the oldest up to @top; returns how many, or -errno with a
+ * text that names what is missing.
+ */
+int redo_line_of(const struct redo_set *set, struct redo_node *top,
+		 struct redo_node **line, u32 max);
+/* Does this NEW delta count: is its parent sealed, or the base? */
+bool redo_node_counts(const struct redo_node *n);
+/*
+ * A delta that names the point @snap of @chain, or NULL with a text. The point
+ * is its parent's content.
+ */
+struct redo_node *redo_find_point(const struct redo_set *set, const struct redo_chain *chain,
+				  const char *snap);
+u64 redo_next_chain_seq(const struct redo_set *set, const u8 *tree_uuid);
+bool redo_is_ancestor(const struct redo_node *a, const struct redo_node *of);
+
+const char *redo_chain_state(const struct redo_chain *c);
+void redo_fill_info(const struct redo_super *sb, const struct redo_label *label,
+		    const char *path, u64 device_bytes, struct redo_delta_info *i);
+int redo_runs(const struct redo_io *io, const struct redo_super *sb, redo_run_fn fn, void *ctx);
+
+/* Scanning: scan.c ------------------------------------------------------------ */
+
+int redo_scan(const struct redo_scan_options *opts, struct redo_set *set);
+/* Path names that people like (/dev/mapper, /dev/vg/lv) for a device number. */
+int redo_dev_path(u64 rdev, char *path, size_t size);
+/* Read super and label of one device. */
+int redo_probe_node(const char *path, struct redo_node *n);
+int redo_fingerprint(const char *path, u64 sectors, u32 *head, u32 *tail);
+/* What libblkid sees there: "" for nothing. 0 or -errno. */
+int redo_signature(const char *path, char *what, size_t size);
+/* Who holds a device: a mount point, a holder in sysfs; "" for nobody. */
+void redo_holder(u64 rdev, char *who, size_t size);
+/* The UUID of the filesystem there; "" for none. */
+void redo_content_uuid(const char *path, char *uuid, size_t size);
+u64 redo_path_rdev(const char *path);
+u64 redo_dev_sectors(u64 rdev);
+/*
+ * The base of a chain whose lowest delta is @first: where the label or @hint
+ * says, else the one device whose size and fingerprint fit. Fills in @path.
+ */
+int redo_find_base(const struct redo_set *set, const struct redo_node *first,
+		   const char *hint, char *path, size_t size);
+
+/* The register /etc/redo/chains: registry.c ------------------------------------- */
+
+struct redo_reg_entry {
+	char name[REDO_NAME_SIZE];
+	char base[REDO_TEXT_SIZE];	/* path */
+	char base_id[REDO_TEXT_SIZE];	/* dm or filesystem UUID; may be empty */
+	u64 sectors;
+	bool swapped;			/* the dm device of that name was put on top of its own table */
+};
+
+const char *redo_reg_path(void);
+int redo_reg_load(struct redo_reg_entry **e, u32 *nr);
+int redo_reg_set(const struct redo_reg_entry *e);
+int redo_reg_drop(const char *name);
+int redo_reg_find(const char *name, struct redo_reg_entry *e);
+
+/* Device-mapper: dm.c ----------------------------------------------------------- */
+
+struct redo_dm_info {
+	bool exists;
+	bool live_table, inactive_table;
+	bool suspended, read_only;
+	int open_count;
+	u32 major, minor;
+	char name[REDO_NAME_SIZE];
+	char uuid[REDO_NAME_SIZE];
+};
+
+/* A parsed table line of the target. */
+struct redo_table {
+	u64 sectors;
+	u64 base;			/* device number */
+	u32 nr_deltas;
+	u64 delta[REDO_MAX_DELTAS];
+	char features[256];		/* "<#args> <arg>..." or "" */
+};
+
+#define REDO_DM_READONLY	1
+#define REDO_DM_NOLOCKFS	2
+#define REDO_DM_NOFLUSH		4
+#define REDO_DM_LOW_PRIORITY	8	/* udev: never wins a duplicate filesystem UUID */
+
+int redo_dm_list(char (**names)[REDO_NAME_SIZE], u32 *nr);
+int redo_dm_info(const char *name, struct redo_dm_info *info);
+int redo_dm_info_dev(u64 rdev, struct redo_dm_info *info);
+/* First target of the live table. -ENXIO: no such device, -ENOENT: no table. */
+int redo_dm_table(const char *name, char *type, size_t type_size, u64 *sectors,
+		  char **params);
+int redo_dm_redo_table(const char *name, struct redo_table *t);	/* -EINVAL: not ours */
+int redo_dm_status_line(const char *name, char **params);
+int redo_dm_create(const char *name, const char *uuid, u64 sectors, const char *type,
+		   const char *params, int flags);
+/* Another device with the live table of @from, all targets of it. */
+int redo_dm_create_like(const char *name, const char *uuid, const char *from);
+int redo_dm_reload_like(const char *name, const char *from);
+int redo_dm_load(const char *name, u64 sectors, const char *type, const char *params, int flags);
+int redo_dm_clear(const char *name);
+int redo_dm_suspend(const char *name, int flags);
+int redo_dm_resume(const char *name, int flags);
+/* Several at once: wait for udev only when all of them are alive again. */
+int redo_dm_resume_nowait(const char *name, u32 *cookie);
+void redo_dm_udev_wait(u32 cookie);
+int redo_dm_remove(const char *name);
+int redo_dm_message(const char *name, const char *msg, char **answer);
+int redo_dm_target_version(u32 v[3]);
+bool redo_dm_present(void);
+const char *redo_dm_dir(void);
+
+/* Pure: table.c */
+int redo_table_parse(const char *params, struct redo_table *t);
+char *redo_table_format(const struct redo_table *t);	/* malloc'ed */
+
+/* Devices for deltas: provision.c -------------------------------------------------- */
+
+struct redo_store {
+	char path[REDO_TEXT_MAX];	/* the block device */
+	char file[REDO_TEXT_MAX];	/* backing file of a loop device; "" */
+	char lv[REDO_TEXT_MAX];		/* vg/lv; "" */
+	bool created;
+};
+
+/* What @path is: an LV, a loop device, or neither (both empty). */
+int redo_store_of(const char *path, struct redo_store *s);
+/* A new device beside @like: LV in its VG, or file in its directory + loop. */
+int redo_store_create(const struct redo_store *like, const char *name, u64 bytes,
+		      struct redo_store *s);
+int redo_store_remove(const struct redo_store *s);
+int redo_store_grow(const struct redo_store *s, u64 bytes, u64 *now);
+int redo_store_loop(const char *file, char *dev, size_t size);	/* attach */
+/* Steps are told to this (with -v, or dry-run: then not done). */
+extern void (*redo_step_fn)(const char *text);
+extern bool redo_dry_run;
+int redo_step(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* A table switch of several chains at once: switch.c --------------------------------- */
+
+struct redo_switch {
+	const char *name;
+	u64 sectors;
+	char *params;
+	int flags;
+	bool loaded, suspended, done;
+};
+
+struct redo_window {
+	double load_s, suspend_s, resume_s, window_s;
+};
+
+/*
+ * Load all, suspend all, resume all. On failure whatever can be put back is:
+ * inactive tables cleared, old ones resumed.
+ */
+int redo_switch_tables(struct redo_switch *s, u32 nr, int suspend_flags, struct redo_window *w);
+
+#endif /* REDO_INT_H */

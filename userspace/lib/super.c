@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The two superblock slots of a delta. */
+#include <stdlib.h>
+#include "redo-int.h"
+
+int redo_read_supers(const struct redo_io *io, struct redo_supers *s)
+{
+	u8 block[REDO_BLOCK_SIZE];
+	u8 slot;
+
+	memset(s, 0, sizeof(*s));
+	for (slot = 0; slot < 2; slot++) {
+		int r = redo_io_block(io, redo_super_blocknr(slot), block);
+
+		if (r == -ENXIO)
+			memset(block, 0, sizeof(block));	/* too small: blank */
+		else if (r)
+			return r;
+		s->bad[slot] = redo_unpack_super(block, slot, &s->sb[slot]);
+	}
+	s->cur = redo_choose_super(s->sb, s->bad);
+	return 0;
+}
+
+int redo_read_super(const struct redo_io *io, const char *path, struct redo_super *sb)
+{
+	struct redo_supers s;
+	int r = redo_read_supers(io, &s);
+
+	if (r)
+		return redo_err(-r, "%s: cannot read the superblock: %s", path, strerror(-r));
+	if (s.cur < 0 && s.bad[0] == REDO_BAD_BLANK && s.bad[1] == REDO_BAD_BLANK)
+		return redo_err(ENODATA, "%s: not a delta (both superblock slots are blank)", path);
+	if (s.cur < 0)
+		return redo_err(s.bad[0] == REDO_BAD_MAGIC && s.bad[1] == REDO_BAD_MAGIC ?
+				ENODATA : EUCLEAN,
+				"%s: no valid superblock (slot A: %s, slot B: %s)", path,
+				redo_bad_str(s.bad[0]), redo_bad_str(s.bad[1]));
+	*sb = s.sb[s.cur];
+	return 0;
+}
+
+int redo_write_super(struct redo_file *f, struct redo_super *sb)
+{
+	struct redo_super next = *sb;
+	u8 block[REDO_BLOCK_SIZE];
+	int r;
+
+	next.slot = !sb->slot;
+	next.generation = sb->generation + 1;
+	redo_pack_super(block, &next);
+	r = redo_file_write(f, redo_super_blocknr(next.slot) * REDO_BLOCK_SIZE, block,
+			    sizeof(block));
+	if (!r)
+		r = redo_file_sync(f);
+	if (!r)
+		*sb = next;
+	return r;
+}

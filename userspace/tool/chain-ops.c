@@ -1,0 +1,470 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What several commands do with chains. */
+#include <sys/sysmacros.h>
+#include <unistd.h>
+#include "tool.h"
+
+#define DEFAULT_DELTA_BYTES	(1ULL << 30)
+
+int scan(struct redo_set *set)
+{
+	struct redo_scan_options so = {
+		.devices = opts.nr_device ? opts.device : NULL,
+		.dirs = opts.nr_dir ? opts.dir : NULL,
+	};
+	int r = redo_scan(&so, set);
+
+	for (u32 i = 0; !r && i < set->nr_damaged; i++)
+		fprintf(stderr, "redosetup: warning: %s\n", set->damaged[i].text);
+	return r;
+}
+
+int split_point(const char *text, char *chain, char *snap)
+{
+	const char *at = strchr(text, '@');
+
+	if (!at || (size_t)(at - text) >= REDO_NAME_SIZE || strlen(at + 1) >= REDO_NAME_SIZE)
+		return redo_err(EINVAL, "%s: expected <chain>@<snapshot>", text);
+	redo_copy(chain, text, at - text + 1);
+	redo_copy(snap, at + 1, REDO_NAME_SIZE);
+	if (!redo_name_valid(chain))
+		return redo_err(EINVAL, "%s: the chain's name may have letters, digits and + _ . - only and must not begin with -",
+				text);
+	if (!redo_name_valid(snap))
+		return redo_err(EINVAL, "%s: the snapshot's name may have letters, digits and + _ . - only and must not begin with -",
+				text);
+	return 0;
+}
+
+struct redo_chain *need_chain(struct redo_set *set, const char *name)
+{
+	struct redo_chain *c = redo_find_chain(set, name);
+
+	/* A chain that was built with plain dmsetup may be called by its device. */
+	for (u32 i = 0; !c && i < set->nr_chains; i++)
+		if (!strcmp(set->chain[i].dm_name, name))
+			c = &set->chain[i];
+	if (!c)
+		redo_err(ENOENT, "%s: no such chain; 'redosetup list' shows them", name);
+	return c;
+}
+
+int live_table(const struct redo_chain *c, struct redo_table *t)
+{
+	if (!c->dm_name[0])
+		return redo_err(ENXIO, "%s: not active; 'redosetup activate %s' first", c->name,
+				c->name);
+	if (c->live_ro)
+		return redo_err(EROFS, "%s: active read-only", c->name);
+	if (c->suspended)
+		return redo_err(EBUSY, "%s: suspended; 'redosetup resume %s' first", c->name,
+				c->dm_name);
+	return redo_dm_redo_table(c->dm_name, t);
+}
+
+int not_open(const char *dm_name, const char *why)
+{
+	struct redo_dm_info info;
+	char who[512];
+	int r = redo_dm_info(dm_name, &info);
+
+	if (r || !info.exists || !info.open_count)
+		return r;
+	redo_holder(makedev(info.major, info.minor), who, sizeof(who));
+	return redo_err(EBUSY, "%s: %s; %s", dm_name, *who ? who : "open by a process", why);
+}
+
+/* Making a delta ----------------------------------------------------------------- */
+
+static int delta_bytes(u64 *bytes)
+{
+	*bytes = DEFAULT_DELTA_BYTES;
+	if (opts.size && parse_size(opts.size, 'm', bytes))
+		return redo_err(EINVAL, "--size %s: not a size", opts.size);
+	if (*bytes < REDO_UNIT_SIZE)
+		return redo_err(EINVAL, "--size %s: a delta needs at least one unit of 16 MiB",
+				opts.size);
+	return 0;
+}
+
+int refuse_signature(const char *path)
+{
+	char what[256];
+	int r = redo_signature(path, what, sizeof(what));
+
+	if (r || !*what)
+		return r;
+	return confirm("%s: holds %s, which would be overwritten", path, what);
+}
+
+/*
+ * Like what should a new device be? The chain's active delta, else its base. A
+ * base that was put below by init looks like nothing; its chain's own device
+ * still has the old identity.
+ */
+static int like_what(const struct redo_chain *c, const struct redo_table *t, struct redo_store *s)
+{
+	u64 dev[3] = { t->nr_deltas ? t->delta[t->nr_deltas - 1] : 0, t->base, 0 };
+	struct redo_dm_info info;
+	char path[REDO_TEXT_MAX];
+	int r = 0;
+
+	if (c && c->dm_name[0] && !redo_dm_info(c->dm_name, &info) && info.exists)
+		dev[2] = makedev(info.major, info.minor);
+	for (u32 i = 0; i < 3; i++) {
+		if (!dev[i] || redo_dev_path(dev[i], path, sizeof(path)))
+			continue;
+		r = redo_store_of(path, s);
+		if (!r && (s->lv[0] || s->file[0]))
+			return 0;
+	}
+	return r;
+}
+
+static int find_store(const struct redo_chain *c, const struct redo_table *t, const char *device,
+		      const char *name, struct redo_store *s)
+{
+	struct redo_store like;
+	u64 bytes;
+	int r;
+
+	if (device) {
+		memset(s, 0, sizeof(*s));
+		redo_copy(s->path, device, sizeof(s->path));
+		if (!redo_path_rdev(device))
+			return redo_err(ENOTBLK, "%s: not a block device", device);
+		return refuse_signature(device);
+	}
+	r = delta_bytes(&bytes);
+	if (!r)
+		r = like_what(c, t, &like);
+	return r ? r : redo_store_create(&like, name, bytes, s);
+}
+
+static void fill_label(const struct redo_set *set, const struct redo_table *t, const char *chain,
+		       const char *snap, const char *description, struct redo_label *l)
+{
+	const struct redo_node *top = t->nr_deltas ? redo_find_rdev(set, t->delta[0]) : NULL;
+
+	redo_copy(l->chain_name, chain, sizeof(l->chain_name));
+	redo_copy(l->snap_name, snap, sizeof(l->snap_name));
+	redo_copy(l->description, description ? description : "", sizeof(l->description));
+	if (redo_dev_path(t->base, l->base_path, sizeof(l->base_path)))
+		redo_copy(l->base_path, top ? top->label.base_path : "", sizeof(l->base_path));
+	gethostname(l->host, sizeof(l->host) - 1);
+}
+
+static int grain_for(const struct redo_node *parent, u32 *sectors)
+{
+	u64 bytes = parent ? (u64)parent->sb.grain_sectors << 9 : 4096;
+
+	if (opts.grain && parse_size(opts.grain, 'k', &bytes))
+		return redo_err(EINVAL, "--grain %s: not a size", opts.grain);
+	if (bytes & (bytes - 1) || bytes < REDO_GRAIN_SECTORS_MIN << 9 ||
+	    bytes > REDO_GRAIN_SECTORS_MAX << 9)
+		return redo_err(EINVAL, "--grain %s: must be a power of two from 4k to 1m",
+				opts.grain);
+	*sectors = (u32)(bytes >> 9);
+	return 0;
+}
+
+static int format_store(const struct redo_format_args *a, struct new_delta *d)
+{
+	struct redo_file f;
+	int r;
+
+	if (redo_step("format %s as a delta of chain %s, snapshot %s", d->store.path,
+		      a->label.chain_name, a->label.snap_name))
+		return 0;
+	r = redo_file_open(&f, d->store.path, REDO_OPEN_WRITE | REDO_OPEN_EXCL);
+	if (r)
+		return r;
+	r = redo_format_file(&f, a, &d->sb);
+	d->rdev = f.rdev;
+	redo_file_close(&f);
+	return r;
+}
+
+int make_delta(const struct redo_set *set, const struct redo_chain *c, const char *chain,
+	       const char *snap, const char *description, const struct redo_node *parent,
+	       const struct redo_table *t, const char *device, const char *store_name,
+	       struct new_delta *d)
+{
+	struct redo_format_args a = { .virtual_sectors = t->sectors };
+	char text[1024];
+	int r;
+
+	memset(d, 0, sizeof(*d));
+	a.base_sectors = redo_dev_sectors(t->base);
+	if (parent) {
+		memcpy(a.parent_uuid, parent->sb.uuid, REDO_UUID_SIZE);
+		memcpy(a.tree_uuid, parent->sb.tree_uuid, REDO_UUID_SIZE);
+		a.base_sectors = parent->sb.base_sectors;
+		a.depth = parent->sb.depth + 1;
+	} else if (c && !redo_uuid_nil(c->tree_uuid)) {
+		/* Another branch over the same base. */
+		memcpy(a.tree_uuid, c->tree_uuid, REDO_UUID_SIZE);
+	}
+	if (a.depth >= REDO_MAX_DELTAS)
+		return redo_err(E2BIG, "%s: the chain has %u deltas already, which is the most",
+				chain, REDO_MAX_DELTAS);
+	a.chain_seq = redo_next_chain_seq(set, a.tree_uuid);
+	fill_label(set, t, chain, snap, description, &a.label);
+	r = grain_for(parent, &a.grain_sectors);
+	if (!r)
+		r = find_store(c, t, device, store_name, &d->store);
+	if (r)
+		return r;
+	r = format_store(&a, d);
+	if (r && d->store.created) {
+		redo_copy(text, redo_last_error(), sizeof(text));
+		redo_store_remove(&d->store);
+		redo_err(-r, "%s", text);
+	}
+	return r;
+}
+
+/* The superblocks and label of a delta that never came to life. */
+static void wipe(const struct new_delta *d)
+{
+	u8 zero[5 * REDO_BLOCK_SIZE] = { 0 };
+	struct redo_file f;
+
+	if (redo_file_open(&f, d->store.path, REDO_OPEN_WRITE | REDO_OPEN_EXCL))
+		return;
+	if (!redo_file_write(&f, 0, zero, sizeof(zero)))
+		redo_file_sync(&f);
+	redo_file_close(&f);
+}
+
+/*
+ * Once the parent is sealed (or the new delta active) the new delta is the
+ * chain's present, whatever failed afterwards: it must stay.
+ */
+static bool has_taken_over(const struct new_delta *d, const struct redo_node *parent)
+{
+	struct redo_node now;
+
+	if (parent && parent->sb.state != REDO_STATE_SEALED &&
+	    (redo_probe_node(parent->path, &now) || now.sb.state == REDO_STATE_SEALED))
+		return true;
+	return redo_probe_node(d->store.path, &now) || now.sb.state != REDO_STATE_NEW;
+}
+
+void drop_delta(const struct new_delta *d, const struct redo_node *parent)
+{
+	char text[1024];
+
+	if (redo_dry_run || !d->rdev)
+		return;
+	redo_copy(text, redo_last_error(), sizeof(text));
+	if (has_taken_over(d, parent)) {
+		redo_err(EIO, "%s; the new delta %s has taken over all the same and is kept", text,
+			 d->store.path);
+		return;
+	}
+	if (d->store.created)
+		redo_store_remove(&d->store);
+	else
+		wipe(d);
+	redo_err(EIO, "%s", text);
+}
+
+/* Tables ------------------------------------------------------------------------- */
+
+/* Deltas in files get a loop device. */
+static int need_device(struct redo_node *n)
+{
+	char dev[64];
+	int r;
+
+	if (n->rdev)
+		return 0;
+	if (redo_step("attach %s to a loop device", n->path))
+		return 0;
+	r = redo_store_loop(n->path, dev, sizeof(dev));
+	if (r)
+		return r;
+	redo_copy(n->path, dev, sizeof(n->path));
+	n->rdev = redo_path_rdev(dev);
+	return 0;
+}
+
+int table_up_to(const struct redo_set *set, struct redo_node *top, u64 base, struct redo_table *t)
+{
+	struct redo_node *line[REDO_MAX_DELTAS];
+	int nr = redo_line_of(set, top, line, ARRAY_SIZE(line)), r;
+
+	if (nr < 0)
+		return nr;
+	memset(t, 0, sizeof(*t));
+	t->base = base;
+	t->nr_deltas = (u32)nr;
+	t->sectors = top ? top->sb.virtual_sectors : redo_dev_sectors(base);
+	for (int i = 0; i < nr; i++) {
+		r = need_device(line[i]);
+		if (r)
+			return r;
+		t->delta[i] = line[i]->rdev;
+	}
+	return 0;
+}
+
+/* The lowest delta of a chain's present state, or any other of its tree. */
+static struct redo_node *lowest(const struct redo_set *set, const struct redo_chain *c)
+{
+	struct redo_node *n = c->present;
+
+	while (n && n->parent)
+		n = n->parent;
+	for (u32 i = 0; !n && i < set->nr_nodes; i++)
+		if (redo_uuid_eq(set->node[i].sb.tree_uuid, c->tree_uuid) &&
+		    !set->node[i].sb.depth)
+			n = &set->node[i];
+	return n;
+}
+
+/* A chain of the same tree that is active has the base; after a swap it is hidden below. */
+static bool base_of_relative(const struct redo_set *set, const struct redo_chain *c, u64 *rdev)
+{
+	for (u32 i = 0; i < set->nr_chains; i++) {
+		const struct redo_chain *o = &set->chain[i];
+		struct redo_table t;
+
+		if (o->dm_name[0] && !redo_uuid_nil(c->tree_uuid) &&
+		    redo_uuid_eq(o->tree_uuid, c->tree_uuid) &&
+		    !redo_dm_redo_table(o->dm_name, &t)) {
+			*rdev = t.base;
+			return true;
+		}
+	}
+	return false;
+}
+
+int base_of(const struct redo_set *set, const struct redo_chain *c, u64 *rdev)
+{
+	struct redo_node *first = lowest(set, c);
+	char path[REDO_TEXT_MAX];
+	struct redo_reg_entry e;
+	struct redo_table t;
+	int r = 0;
+
+	if (c->dm_name[0] && !redo_dm_redo_table(c->dm_name, &t)) {
+		*rdev = t.base;
+		return 0;
+	}
+	if (base_of_relative(set, c, rdev))
+		return 0;
+	memset(&e, 0, sizeof(e));
+	redo_reg_find(c->name, &e);
+	if (opts.base)
+		redo_copy(path, opts.base, sizeof(path));
+	else if (first)
+		r = redo_find_base(set, first, e.base, path, sizeof(path));
+	else
+		redo_copy(path, e.base, sizeof(path));
+	if (r)
+		return r;
+	*rdev = redo_path_rdev(path);
+	return *rdev ? 0 : redo_err(ENODEV, "%s: its base %s is not there; name it with --base",
+				    c->name, path[0] ? path : "(unknown)");
+}
+
+/* Devices -------------------------------------------------------------------------- */
+
+int create_chain(const char *name, const struct redo_table *t, bool readonly)
+{
+	char *params = redo_table_format(t), uuid[REDO_NAME_SIZE + 8];
+	struct redo_dm_info info;
+	int r;
+
+	if (!params)
+		return -ENOMEM;
+	snprintf(uuid, sizeof(uuid), "REDO-%s", name);
+	r = redo_dm_info(name, &info);
+	if (!r && info.exists)
+		r = redo_err(EEXIST, "%s: a device-mapper device of this name is there already",
+			     name);
+	if (!r && !redo_step("create device %s: 0 %llu %s %s%s", name,
+			     (unsigned long long)t->sectors, REDO_TARGET_NAME, params,
+			     readonly ? " (read-only)" : ""))
+		r = redo_dm_create(name, uuid, t->sectors, REDO_TARGET_NAME, params,
+				   readonly ? REDO_DM_READONLY : 0);
+	free(params);
+	return r;
+}
+
+static void hidden_name(const char *name, char *hidden, size_t size)
+{
+	snprintf(hidden, size, "%s-redo-base", name);
+}
+
+static int load_on_hidden(const char *name, const char *hidden, u64 sectors)
+{
+	struct redo_dm_info info;
+	struct redo_table t = { .sectors = sectors };
+	struct redo_switch s = { .name = name, .sectors = sectors };
+	struct redo_window w;
+	int r = redo_dm_info(hidden, &info);
+
+	if (r)
+		return r;
+	t.base = makedev(info.major, info.minor);
+	s.params = redo_table_format(&t);
+	r = s.params ? redo_switch_tables(&s, 1, 0, &w) : -ENOMEM;
+	free(s.params);
+	return r;
+}
+
+/* Put the target between a dm device and its own table, in use or not. */
+int swap_in(const char *name, u64 sectors)
+{
+	char hidden[REDO_NAME_SIZE + 16], uuid[REDO_NAME_SIZE + 16], text[1024];
+	int r;
+
+	hidden_name(name, hidden, sizeof(hidden));
+	snprintf(uuid, sizeof(uuid), "REDO-BASE-%s", name);
+	if (redo_step("move the table of %s to %s and put the target on top", name, hidden))
+		return 0;
+	r = redo_dm_create_like(hidden, uuid, name);
+	if (r)
+		return r;
+	r = load_on_hidden(name, hidden, sectors);
+	if (r) {
+		redo_copy(text, redo_last_error(), sizeof(text));
+		redo_dm_remove(hidden);
+		redo_err(-r, "%s", text);
+	}
+	return r;
+}
+
+int swap_out(const char *name)
+{
+	char hidden[REDO_NAME_SIZE + 16];
+	int r;
+
+	hidden_name(name, hidden, sizeof(hidden));
+	if (redo_step("give %s its own table back and remove %s", name, hidden))
+		return 0;
+	r = redo_dm_reload_like(name, hidden);
+	if (!r)
+		r = redo_dm_suspend(name, 0);
+	if (r) {
+		redo_dm_clear(name);
+		return r;
+	}
+	r = redo_dm_resume(name, 0);
+	return r ? r : redo_dm_remove(hidden);
+}
+
+int register_chain(const char *name, const char *base, u64 sectors, bool swapped)
+{
+	struct redo_reg_entry e = { .sectors = sectors, .swapped = swapped };
+
+	if (redo_step("remember chain %s and its base %s in %s", name, base, redo_reg_path()))
+		return 0;
+	redo_copy(e.name, name, sizeof(e.name));
+	redo_copy(e.base, base, sizeof(e.base));
+	redo_content_uuid(base, e.base_id, sizeof(e.base_id));
+	return redo_reg_set(&e);
+}

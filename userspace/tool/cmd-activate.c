@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* redosetup activate, deactivate */
+#include <sys/sysmacros.h>
+#include "tool.h"
+
+/* The base is a dm device that carries the chain's own name: its table goes below. */
+static int activate_swapped(const struct redo_chain *c, struct redo_table *t,
+			    const struct redo_dm_info *info)
+{
+	char hidden[REDO_NAME_SIZE + 16];
+	struct redo_dm_info hi;
+	struct redo_switch s = { .name = c->name, .sectors = t->sectors };
+	struct redo_window w;
+	int r;
+
+	r = not_open(c->name, "its content would change under whoever has it open");
+	if (!r)
+		r = swap_in(c->name, redo_dev_sectors(makedev(info->major, info->minor)));
+	if (r || opts.dry_run || !t->nr_deltas)
+		return r;
+	snprintf(hidden, sizeof(hidden), "%s-redo-base", c->name);
+	r = redo_dm_info(hidden, &hi);
+	if (r)
+		return r;
+	t->base = makedev(hi.major, hi.minor);
+	s.params = redo_table_format(t);
+	s.flags = opts.readonly ? REDO_DM_READONLY : 0;
+	r = s.params ? redo_switch_tables(&s, 1, 0, &w) : -ENOMEM;
+	free(s.params);
+	return r;
+}
+
+static int activate(struct redo_set *set, struct redo_chain *c)
+{
+	struct redo_dm_info info;
+	struct redo_table t;
+	u64 base;
+	int r;
+
+	if (c->dm_name[0])
+		return redo_err(EEXIST, "%s: is active already as %s/%s", c->name, redo_dm_dir(),
+				c->dm_name);
+	if (c->problem[0])
+		return redo_err(EINVAL, "%s: %s", c->name, c->problem);
+	r = base_of(set, c, &base);
+	if (!r)
+		r = table_up_to(set, c->present, base, &t);
+	if (r)
+		return r;
+	if (opts.force)
+		redo_copy(t.features, "1 " REDO_ARG_FORCE_BASE, sizeof(t.features));
+	r = redo_dm_info(c->name, &info);
+	if (!r && info.exists && makedev(info.major, info.minor) == base)
+		r = activate_swapped(c, &t, &info);
+	else if (!r)
+		r = create_chain(c->name, &t, opts.readonly);
+	if (!r && !opts.dry_run)
+		verbose("%s: active as %s/%s, %u deltas", c->name, redo_dm_dir(), c->name,
+			t.nr_deltas);
+	return r;
+}
+
+static int deactivate(struct redo_set *set __unused, struct redo_chain *c)
+{
+	char hidden[REDO_NAME_SIZE + 16];
+	struct redo_dm_info info;
+	int r;
+
+	if (!c->dm_name[0])
+		return redo_err(ENXIO, "%s: is not active", c->name);
+	r = not_open(c->dm_name, "close it first");
+	if (r)
+		return r;
+	snprintf(hidden, sizeof(hidden), "%s-redo-base", c->dm_name);
+	r = redo_dm_info(hidden, &info);
+	if (r)
+		return r;
+	if (info.exists)
+		return swap_out(c->dm_name);
+	return redo_step("remove device %s", c->dm_name) ? 0 : redo_dm_remove(c->dm_name);
+}
+
+typedef int (*chain_fn)(struct redo_set *set, struct redo_chain *c);
+
+/* One that fails does not keep the others from it; the last text wins. */
+static int each(struct redo_set *set, chain_fn fn, bool live)
+{
+	int failed = 0;
+
+	for (u32 i = 0; i < set->nr_chains; i++) {
+		struct redo_chain *c = &set->chain[i];
+
+		if (!c->dm_name[0] == live)
+			continue;
+		if (fn(set, c)) {
+			fprintf(stderr, "redosetup: %s\n", redo_last_error());
+			failed++;
+		}
+	}
+	return failed ? redo_err(EIO, "%d chains failed", failed) : 0;
+}
+
+static int run(const struct command *c, int argc, char **argv, chain_fn fn, bool live)
+{
+	struct redo_set set;
+	int r;
+
+	if (!argc == !opts.all)
+		return usage_error(c, "expects names of chains or --all");
+	if (!redo_dm_present())
+		return -ENODEV;
+	r = scan(&set);
+	if (r)
+		return r;
+	if (opts.all)
+		r = each(&set, fn, live);
+	for (int i = 0; !r && i < argc; i++) {
+		struct redo_chain *chain = need_chain(&set, argv[i]);
+
+		r = chain ? fn(&set, chain) : -ENOENT;
+	}
+	redo_set_free(&set);
+	return r;
+}
+
+int cmd_activate(const struct command *c, int argc, char **argv)
+{
+	return run(c, argc, argv, activate, false);
+}
+
+int cmd_deactivate(const struct command *c, int argc, char **argv)
+{
+	return run(c, argc, argv, deactivate, true);
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Reports in lvs' manner: -o, --sort, --select, JSON; by libdevmapper's report API. */
+#include <libdevmapper.h>
+#include <stddef.h>
+#include "tool.h"
+
+static void *self(void *row)
+{
+	return row;
+}
+
+static const struct dm_report_object_type types[] = {
+	{ REPORT_CHAIN, "Chain", "", self },
+	{ REPORT_DELTA, "Delta", "", self },
+	{ REPORT_POINT, "Snapshot", "", self },
+	{ 0, "", "", NULL },
+};
+
+static int show_string(struct dm_report *rh, struct dm_pool *mem __unused,
+		       struct dm_report_field *field, const void *data, void *private __unused)
+{
+	static const char *const none = "";
+	const char *const *text = data;
+
+	return dm_report_field_string(rh, field, *text ? text : &none);
+}
+
+static int show_u32(struct dm_report *rh, struct dm_pool *mem __unused,
+		    struct dm_report_field *field, const void *data, void *private __unused)
+{
+	return dm_report_field_uint32(rh, field, data);
+}
+
+static int show_u64(struct dm_report *rh, struct dm_pool *mem __unused,
+		    struct dm_report_field *field, const void *data, void *private __unused)
+{
+	return dm_report_field_uint64(rh, field, data);
+}
+
+/* Sorted and selected by sectors, as libdevmapper's size fields are. */
+static int show_size(struct dm_report *rh __unused, struct dm_pool *mem,
+		     struct dm_report_field *field, const void *data, void *private __unused)
+{
+	u64 bytes;
+	double *sectors = dm_pool_alloc(mem, sizeof(*sectors));
+	char text[64], *copy;
+
+	memcpy(&bytes, data, sizeof(bytes));
+	format_size(bytes, opts.units, text, sizeof(text));
+	copy = dm_pool_strdup(mem, text);
+	if (!sectors || !copy)
+		return 0;
+	*sectors = (double)bytes / 512;
+	dm_report_field_set_value(field, copy, sectors);
+	return 1;
+}
+
+#define STR	DM_REPORT_FIELD_TYPE_STRING
+#define NUM	(DM_REPORT_FIELD_TYPE_NUMBER | DM_REPORT_FIELD_ALIGN_RIGHT)
+#define SIZ	(DM_REPORT_FIELD_TYPE_SIZE | DM_REPORT_FIELD_ALIGN_RIGHT)
+
+#define CHAIN(id, head, type, member, fn, desc) \
+	{ REPORT_CHAIN, type, offsetof(struct chain_row, member), 0, id, head, fn, desc }
+#define DELTA(id, head, type, member, fn, desc) \
+	{ REPORT_DELTA, type, offsetof(struct delta_row, member), 0, id, head, fn, desc }
+#define POINT(id, head, type, member, fn, desc) \
+	{ REPORT_POINT, type, offsetof(struct point_row, member), 0, id, head, fn, desc }
+
+static const struct dm_report_field_type chain_fields[] = {
+	CHAIN("chain", "Chain", STR, chain, show_string, "Name of the chain."),
+	CHAIN("size", "Size", SIZ, bytes, show_size, "Size of the virtual disk."),
+	CHAIN("deltas", "Deltas", NUM, deltas, show_u32, "Deltas of the present state."),
+	CHAIN("active", "Active", STR, active, show_string, "Device of the active delta."),
+	CHAIN("state", "State", STR, state, show_string, "inactive, active, suspended or read-only."),
+	CHAIN("snapshots", "Snapshots", STR, snapshots, show_string, "Names of the snapshot points."),
+	CHAIN("base", "Base", STR, base, show_string, "The base device."),
+	CHAIN("used", "Used", SIZ, used, show_size, "Space taken in the active delta."),
+	CHAIN("space", "Space", STR, space, show_string, "Space state of a live chain."),
+	CHAIN("mode", "Mode", STR, mode, show_string, "Mode of a live chain."),
+	CHAIN("dm_name", "DMName", STR, dm_name, show_string, "Device-mapper name of a live chain."),
+	CHAIN("views", "Views", STR, views, show_string, "Names of its live views."),
+	CHAIN("problem", "Problem", STR, problem, show_string, "Why it cannot be activated."),
+	{ 0, 0, 0, 0, "", "", NULL, NULL },
+};
+
+static const struct dm_report_field_type delta_fields[] = {
+	DELTA("delta", "Delta", STR, path, show_string, "Device or file of the delta."),
+	DELTA("chain", "Chain", STR, chain, show_string, "Chain that it belongs to."),
+	DELTA("snapshot", "Snapshot", STR, snapshot, show_string, "Snapshot point that it is on top of."),
+	DELTA("state", "State", STR, state, show_string, "new, active, sealed or retired."),
+	DELTA("role", "Role", STR, role, show_string, "present, part (of a present state), branch, free or holder (of a name)."),
+	DELTA("size", "Size", SIZ, bytes, show_size, "Size of the device."),
+	DELTA("used", "Used", SIZ, used, show_size, "Data in the delta at its last checkpoint."),
+	DELTA("meta", "Meta", SIZ, meta, show_size, "Metadata in the delta, journal included."),
+	DELTA("free", "Free", SIZ, free, show_size, "Units of the device that were not taken yet."),
+	DELTA("units", "Units", NUM, units, show_u64, "Units taken."),
+	DELTA("units_total", "UnitsTotal", NUM, units_total, show_u64, "Units that the device holds."),
+	DELTA("grain", "Grain", SIZ, grain, show_size, "Size of a grain."),
+	DELTA("virtual_size", "VSize", SIZ, virtual_bytes, show_size, "Size of the virtual disk."),
+	DELTA("depth", "Depth", NUM, depth, show_u64, "Deltas below this one."),
+	DELTA("seq", "Seq", NUM, seq, show_u64, "Order of making within the tree."),
+	DELTA("created", "Created", STR, created, show_string, "Time of formatting."),
+	DELTA("sealed", "Sealed", STR, sealed, show_string, "Time of sealing."),
+	DELTA("description", "Description", STR, description, show_string, "Description of the snapshot."),
+	DELTA("host", "Host", STR, host, show_string, "Host that formatted it."),
+	DELTA("base", "Base", STR, base, show_string, "Where the base was seen last."),
+	DELTA("uuid", "UUID", STR, uuid, show_string, "UUID of the delta."),
+	DELTA("parent_uuid", "ParentUUID", STR, parent, show_string, "UUID of the delta below; empty over the base."),
+	DELTA("tree_uuid", "TreeUUID", STR, tree, show_string, "UUID that all deltas over one base share."),
+	{ 0, 0, 0, 0, "", "", NULL, NULL },
+};
+
+static const struct dm_report_field_type point_fields[] = {
+	POINT("point", "Point", STR, point, show_string, "Chain and snapshot."),
+	POINT("chain", "Chain", STR, chain, show_string, "Name of the chain."),
+	POINT("snapshot", "Snapshot", STR, snapshot, show_string, "Name of the snapshot."),
+	POINT("size", "Size", SIZ, bytes, show_size, "Size of the virtual disk."),
+	POINT("depth", "Depth", NUM, depth, show_u64, "Deltas that make up its content."),
+	POINT("created", "Created", STR, created, show_string, "When it was taken."),
+	POINT("description", "Description", STR, description, show_string, "Description."),
+	POINT("delta", "Delta", STR, delta, show_string, "Delta on top of it, which keeps its name."),
+	POINT("parent", "Parent", STR, parent, show_string, "Topmost delta of its content; empty: the base."),
+	POINT("children", "Children", STR, children, show_string, "All deltas on top of it."),
+	POINT("views", "Views", STR, views, show_string, "Names of its live views."),
+	{ 0, 0, 0, 0, "", "", NULL, NULL },
+};
+
+static const struct dm_report_field_type *fields_of(enum report_kind kind)
+{
+	switch (kind) {
+	case REPORT_CHAIN:
+		return chain_fields;
+	case REPORT_DELTA:
+		return delta_fields;
+	default:
+		return point_fields;
+	}
+}
+
+/* "+field" adds to the default, as in lvs. */
+static char *field_list(const char *default_fields)
+{
+	char *list = NULL;
+
+	if (!opts.fields)
+		return strdup(default_fields);
+	if (opts.fields[0] != '+')
+		return strdup(opts.fields);
+	return asprintf(&list, "%s,%s", default_fields, opts.fields + 1) < 0 ? NULL : list;
+}
+
+static int output(struct dm_report *rh, const char *name, void *rows, u32 nr, size_t each)
+{
+	struct dm_report_group *group = NULL;
+	bool ok = true;
+
+	if (opts.json) {
+		group = dm_report_group_create(DM_REPORT_GROUP_JSON, NULL);
+		ok = group && dm_report_group_push(group, NULL, (void *)"report") &&
+		     dm_report_group_push(group, rh, (void *)name);
+	}
+	for (u32 i = 0; ok && i < nr; i++)
+		ok = dm_report_object(rh, (char *)rows + i * each);
+	if (ok)
+		ok = group ? dm_report_group_output_and_pop_all(group) : dm_report_output(rh);
+	if (group)
+		dm_report_group_destroy(group);
+	return ok ? 0 : redo_err(EIO, "the report could not be made");
+}
+
+int report_rows(enum report_kind kind, const char *name, void *rows, u32 nr, size_t each,
+		const char *default_fields, bool as_rows)
+{
+	u32 report_types = kind, flags = DM_REPORT_OUTPUT_BUFFERED | DM_REPORT_OUTPUT_ALIGNED;
+	char *fields = field_list(default_fields);
+	struct dm_report *rh;
+	int r;
+
+	if (!fields)
+		return redo_err(ENOMEM, "out of memory");
+	if (!opts.noheadings)
+		flags |= DM_REPORT_OUTPUT_HEADINGS;
+	if (as_rows && !opts.json)
+		flags |= DM_REPORT_OUTPUT_COLUMNS_AS_ROWS;
+	dm_log_with_errno_init(NULL);	/* libdevmapper itself lists the fields */
+	rh = dm_report_init_with_selection(&report_types, types, fields_of(kind), fields, " ",
+					   flags, opts.sort ? opts.sort : "", opts.select, NULL,
+					   NULL);
+	free(fields);
+	if (!rh)
+		return redo_err(EINVAL, "no such field or selection; '-o help' lists the fields");
+	r = output(rh, name, rows, nr, each);
+	dm_report_free(rh);
+	return r;
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the files of redosetup share. */
+#ifndef TOOL_H
+#define TOOL_H
+
+#include <json-c/json.h>
+#include <stdlib.h>
+#include "../lib/redo-int.h"
+
+#define MAX_LIST	64
+
+/* Beside 0 and -errno a command may return: */
+#define RESULT_USAGE	1	/* called wrongly; the reason was printed */
+#define RESULT_PROBLEMS	2	/* what was found has been printed */
+
+struct opts {
+	bool yes, dry_run, verbose, force, all, readonly, remove, full;
+	bool json, noheadings, deltas, leaf, journal, remove_delta;
+	char units;
+	const char *fields, *sort, *select;
+	const char *parent, *base, *chain, *snapshot, *description, *name, *to, *size, *grain;
+	const char *quiesce;
+	const char *delta[MAX_LIST + 1], *device[MAX_LIST + 1], *dir[MAX_LIST + 1];
+	int nr_delta, nr_device, nr_dir;
+};
+
+struct command {
+	const char *name;
+	int (*run)(const struct command *c, int argc, char **argv);
+	int min_args, max_args;		/* max -1: any number */
+	const char *args;
+	const char *options;		/* letters of the options that it takes */
+	const char *help;
+};
+
+extern struct opts opts;
+extern const struct command commands[];
+extern const int nr_commands;
+
+/* redosetup.c */
+int usage_error(const struct command *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void verbose(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* 0: go on; else refused, with a text that says what -y would do. */
+int confirm(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* size.c: lvm2's notation */
+/* "64m", "1g", "4k", "100s", "2.5t", "512b"; a bare number is in @unit. 0 or -EINVAL */
+int parse_size(const char *text, char unit, u64 *bytes);
+/* @unit: h, H, or a unit's letter (capital: powers of 1000). */
+void format_size(u64 bytes, char unit, char *text, size_t size);
+bool valid_unit(const char *text, char *unit);
+
+/* progress.c */
+struct progress {
+	const char *what;
+	double last;
+	int percent;
+	bool shown;
+};
+
+void progress_start(struct progress *p, const char *what);
+void progress_show(struct progress *p, u64 done, u64 total);
+void progress_end(struct progress *p);
+
+/* report.c */
+struct report;
+enum report_kind { REPORT_CHAIN = 1, REPORT_DELTA = 2, REPORT_POINT = 4 };
+
+struct chain_row {
+	const char *chain, *state, *base, *active, *snapshots, *problem, *space, *mode, *dm_name;
+	const char *views;
+	u64 bytes, used;
+	u32 deltas;
+};
+
+struct delta_row {
+	const char *path, *chain, *snapshot, *description, *state, *uuid, *parent, *tree, *host;
+	const char *created, *sealed, *base, *role;
+	u64 bytes, virtual_bytes, used, meta, free;
+	u64 grain, depth, seq, units, units_total;
+};
+
+struct point_row {
+	const char *point, *chain, *snapshot, *description, *created, *delta, *parent, *views;
+	const char *children;
+	u64 bytes, depth;
+};
+
+/* One report of rows; @as_rows: one field a line. Returns 0 or -errno. */
+int report_rows(enum report_kind kind, const char *name, void *rows, u32 nr, size_t each,
+		const char *default_fields, bool as_rows);
+
+/* render.c: a JSON object as text, or as it is */
+void render(struct json_object *o);
+void render_line(struct json_object *o, int indent);
+
+/* chain-ops.c */
+int scan(struct redo_set *set);
+/* "chain@snap" into two names. */
+int split_point(const char *text, char *chain, char *snap);
+struct redo_chain *need_chain(struct redo_set *set, const char *name);
+/* The live writable table of a chain; -errno with a text when it has none. */
+int live_table(const struct redo_chain *c, struct redo_table *t);
+int not_open(const char *dm_name, const char *why);
+/* Asks before something that libblkid knows is overwritten. */
+int refuse_signature(const char *path);
+
+struct new_delta {
+	struct redo_store store;
+	struct redo_super sb;
+	u64 rdev;
+};
+
+/*
+ * A formatted delta for @chain: on @device, or made beside what @c has.
+ * @parent: NULL for the base.
+ */
+int make_delta(const struct redo_set *set, const struct redo_chain *c, const char *chain,
+	       const char *snap, const char *description, const struct redo_node *parent,
+	       const struct redo_table *t, const char *device, const char *store_name,
+	       struct new_delta *d);
+/* The step did not happen: what was made goes away again. */
+void drop_delta(const struct new_delta *d, const struct redo_node *parent);
+/* base + line up to @top (NULL: base alone). */
+int table_up_to(const struct redo_set *set, struct redo_node *top, u64 base,
+		struct redo_table *t);
+/* Where the chain's base is now: the live table's, or found again. */
+int base_of(const struct redo_set *set, const struct redo_chain *c, u64 *rdev);
+int create_chain(const char *name, const struct redo_table *t, bool readonly);
+int swap_in(const char *name, u64 sectors);
+int swap_out(const char *name);
+int register_chain(const char *name, const char *base, u64 sectors, bool swapped);
+
+/* copy.c */
+int copy_device(const char *from, const char *to);
+
+/* The commands */
+int cmd_format(const struct command *c, int argc, char **argv);
+int cmd_init(const struct command *c, int argc, char **argv);
+int cmd_activate(const struct command *c, int argc, char **argv);
+int cmd_deactivate(const struct command *c, int argc, char **argv);
+int cmd_snapshot(const struct command *c, int argc, char **argv);
+int cmd_revert(const struct command *c, int argc, char **argv);
+int cmd_view(const struct command *c, int argc, char **argv);
+int cmd_clone(const struct command *c, int argc, char **argv);
+int cmd_list(const struct command *c, int argc, char **argv);
+int cmd_tree(const struct command *c, int argc, char **argv);
+int cmd_show(const struct command *c, int argc, char **argv);
+int cmd_check(const struct command *c, int argc, char **argv);
+int cmd_dump(const struct command *c, int argc, char **argv);
+int cmd_grow(const struct command *c, int argc, char **argv);
+
+#endif /* TOOL_H */
