@@ -245,6 +245,7 @@ void redo_chain_detach(struct redo_chain *c, bool clean)
 		return;
 	list_del_init(&c->registry);
 	WRITE_ONCE(nr_attached, nr_attached - 1);
+	c->active = NULL;
 	for (slot = 1; slot <= c->nr_deltas; slot++)
 		release_slot(c, &c->slot[slot], clean && READ_ONCE(c->mode) == REDO_MODE_RW);
 }

@@ -256,6 +256,8 @@ static void finish_sealed(struct redo_chain *c)
 		if (redo_delta_checkpoint(c->slot[slot].delta, true))
 			DMWARN("%s: last checkpoint of a sealed delta has failed",
 			       redo_delta_name(c->slot[slot].delta));
+		redo_delta_release(c->slot[slot].delta, c);
+		c->slot[slot].owned = false;
 	}
 }
 

@@ -209,6 +209,13 @@ struct redo_delta *redo_delta_get(struct block_device *bdev)
 	return d;
 }
 
+void redo_delta_ref(struct redo_delta *d)
+{
+	mutex_lock(&redo_registry_lock);
+	d->users++;
+	mutex_unlock(&redo_registry_lock);
+}
+
 void redo_delta_put(struct redo_delta *d)
 {
 	bool last;

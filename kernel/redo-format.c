@@ -302,6 +302,15 @@ static bool super_identity_ok(const struct redo_super *sb)
 	return sb->label_block == REDO_LABEL_BLOCK_A || sb->label_block == REDO_LABEL_BLOCK_B;
 }
 
+/* A root is a metadata block of a unit that has been taken. */
+static bool root_ok(const struct redo_ptr *root, u64 nr_units)
+{
+	if (root->kind != REDO_PTR_BLOCK)
+		return true;
+	return root->blocknr >= REDO_META_START && root->blocknr % REDO_UNIT_BLOCKS &&
+	       root->blocknr / REDO_UNIT_BLOCKS < nr_units;
+}
+
 static bool super_geometry_ok(const struct redo_super *sb)
 {
 	if (!is_power_of_2_u32(sb->grain_sectors) ||
@@ -317,6 +326,8 @@ static bool super_geometry_ok(const struct redo_super *sb)
 	if (sb->alloc_root.kind == REDO_PTR_ZERO || sb->alloc_height > 5)
 		return false;
 	if (!sb->nr_units || sb->nr_units > (REDO_ADDR_MASK >> (REDO_UNIT_SHIFT - REDO_BLOCK_SHIFT)))
+		return false;
+	if (!root_ok(&sb->map_root, sb->nr_units) || !root_ok(&sb->alloc_root, sb->nr_units))
 		return false;
 	return sb->journal_start == REDO_JOURNAL_START &&
 	       sb->journal_blocks == REDO_JOURNAL_BLOCKS;

@@ -79,7 +79,7 @@ struct redo_disk_header {
 	__le64 place;		/* 40 tree: index within level; unit: number; journal: commit number */
 	__le16 level;		/* 48 tree: 0 = leaf; unit: type; journal: index within the commit */
 	__le16 aux;		/* 50 tree: enum redo_tree_id; journal: blocks of the commit */
-	__le32 count;		/* 52 tree: entries in use; journal: records; unit: sectors of a grain */
+	__le32 count;		/* 52 journal: records; unit: sectors of a grain; else 0 */
 	__le64 incarnation;	/* 56 super, journal: incarnation of the journal; else 0 */
 };				/* 64 */
 

@@ -18,7 +18,7 @@ static bool extends(const struct redo_target *t, const struct redo_chain *old)
 	    old->mode != REDO_MODE_RW || t->nr_deltas < old->nr_deltas ||
 	    old->slot[0].bdev != t->base->bdev)
 		return false;
-	if (old->nr_deltas && t->chain->grain_sectors != old->grain_sectors)
+	if (t->chain->grain_sectors != old->grain_sectors)
 		return false;
 	for (i = 0; i < old->nr_deltas; i++)
 		if (old->slot[i + 1].delta != t->delta[i])
@@ -30,16 +30,6 @@ static bool extends(const struct redo_target *t, const struct redo_chain *old)
 static void dismiss(struct redo_chain *old)
 {
 	redo_chain_detach(old, false);
-}
-
-static void add_slots(struct redo_target *t, struct redo_chain *c)
-{
-	u32 i;
-
-	for (i = c->nr_deltas; i < t->nr_deltas; i++) {
-		redo_delta_ref(t->delta[i]);
-		redo_chain_add_slot(c, t->dev[i]->bdev, t->delta[i]);
-	}
 }
 
 /*
@@ -197,7 +187,7 @@ static int switch_chain(struct redo_target *t, struct redo_chain *old)
 	c->features = t->features;
 	if (list_empty(&c->registry))
 		redo_chain_attach(c);
-	add_slots(t, c);
+	redo_target_add_slots(t, c);
 	r = bring_up(c);
 	if (r) /* neither line is at work now; either can be loaded */
 		redo_chain_set_mode(c, REDO_MODE_FAILED, "cannot be brought up");

@@ -117,7 +117,6 @@ static void no_space(struct redo_chain *c)
 	if (c->space == REDO_SP_ERRORING || expired(c)) {
 		set_space(c, REDO_SP_ERRORING);
 		finish_all(c, BLK_STS_NOSPC);
-		return;
 	}
 	queue_delayed_work(c->commit_wq, &c->tick, RETRY_INTERVAL);
 }
@@ -132,22 +131,21 @@ void redo_nospace_run(struct redo_chain *c)
 		finish_all(c, BLK_STS_IOERR);
 		return;
 	}
-	if (!pending && !redo_delta_low(c->active) && c->space == REDO_SP_OK)
+	if (!pending && !redo_delta_low(c->active) && c->space < REDO_SP_QUEUEING) {
+		set_space(c, is_low(c) ? REDO_SP_LOW : REDO_SP_OK);
 		return;
+	}
 	r = pending ? refill_hard(c) : redo_delta_refill(c->active);
 	if (r && r != -ENOSPC) {
 		redo_chain_set_mode(c, REDO_MODE_RO, "space cannot be allocated");
 		finish_all(c, BLK_STS_IOERR);
 		return;
 	}
-	if (r && pending) {
+	if (r && (pending || c->space >= REDO_SP_QUEUEING)) {
 		no_space(c);
 		return;
 	}
-	if (!r)
-		set_space(c, is_low(c) ? REDO_SP_LOW : REDO_SP_OK);
-	else if (c->space == REDO_SP_OK)
-		set_space(c, REDO_SP_LOW);
+	set_space(c, r || is_low(c) ? REDO_SP_LOW : REDO_SP_OK);
 	take_all(c, &bios);
 	redo_defer_list(c, &bios);
 }

@@ -46,7 +46,7 @@
 #define REDO_SCAN_ALL		U64_MAX
 #define REDO_CREDIT_MIN		16	/* fewer are not worth a unit */
 #define REDO_META_SLACK		64
-#define REDO_FILL_WAITS		50	/* times 2 ms: for I/O in flight to drain */
+#define REDO_FILL_WAITS		3	/* times 1 to 2 ms: for I/O in flight to drain */
 #define REDO_DISCARD_POLL	msecs_to_jiffies(5)
 
 /* Bitmaps: on the disk little-endian words, as many as in memory ---------- */
@@ -1440,4 +1440,20 @@ void redo_space_exit(struct redo_delta *d)
 	xa_for_each(&d->sums, i, chunk)
 		kfree(chunk);
 	xa_destroy(&d->sums);
+}
+
+bool redo_delta_reclaiming(struct redo_delta *d)
+{
+	struct redo_unit *u;
+	unsigned long nr;
+	bool any = false;
+
+	mutex_lock(&d->mutex);
+	xa_for_each(&d->units, nr, u)
+		if (u->fresh || u->waiting || u->discards) {
+			any = true;
+			break;
+		}
+	mutex_unlock(&d->mutex);
+	return any;
 }

@@ -113,6 +113,16 @@ static char *join_features(const struct redo_args *a)
 	return line;
 }
 
+void redo_target_add_slots(struct redo_target *t, struct redo_chain *c)
+{
+	u32 i;
+
+	for (i = c->nr_deltas; i < t->nr_deltas; i++) {
+		redo_delta_ref(t->delta[i]);
+		redo_chain_add_slot(c, t->dev[i]->bdev, t->delta[i]);
+	}
+}
+
 static int make_chain(struct redo_target *t)
 {
 	u32 grain_sectors = REDO_GRAIN_SECTORS_MIN;
@@ -130,6 +140,7 @@ static int make_chain(struct redo_target *t)
 	c->begin = t->ti->begin;
 	c->features = t->features;
 	redo_chain_add_slot(c, t->base->bdev, NULL);
+	redo_target_add_slots(t, c);
 	t->chain = c;
 	return 0;
 }

@@ -21,6 +21,9 @@ struct redo_target {
 	struct redo_chain *chain;	/* NULL once it has been handed on */
 };
 
+/* Those deltas of the line that the chain does not have yet; takes references. */
+void redo_target_add_slots(struct redo_target *t, struct redo_chain *c);
+
 /* --- redo-validate.c: process context, may block, GFP_NOIO --- */
 
 /* Everything that a constructor can check about devices alone. Logs; -errno. */
