@@ -10,6 +10,7 @@
 #	command		the command to run (written here by the host)
 #	output		what it printed
 #	status		its exit status; missing if the guest died
+#	booted		there once the guest's root and modules are in place
 #	kernel.log	the guest's console: the kernel's messages
 
 . "$here/../lib/cache.sh"
@@ -70,7 +71,7 @@ prepare_results() {
 	fi
 	mkdir -p "$results"
 	results=$(realpath "$results")
-	rm -f "$results"/{output,status,kernel.log,command,environment}
+	rm -f "$results"/{output,status,booted,kernel.log,command,environment}
 	: > "$results/output"
 	[[ -z $module && -e $top/build/$flavour/dm-redo.ko ]] &&
 		module=$top/build/$flavour/dm-redo.ko
@@ -99,34 +100,61 @@ overdue() {
 	(($(date +%s) > $(stat -c %Y "$deadline") + seconds))
 }
 
-# run_guest <program> <argument>...: runs it to its end, or to the time-out, and
-# returns the status that the command left.
-run_guest() {
-	local pid tail_pid='' end=$((SECONDS + timeout)) status=125 why=''
+# Emulated processors sometimes lose each other while they boot: a console that
+# stays silent this long before the guest is up.
+readonly SILENCE=45
 
+stuck_in_boot() {
+	[[ ! -e $results/booted ]] &&
+		(($(date +%s) > $(stat -c %Y "$results/kernel.log") + SILENCE))
+}
+
+# Waits for the guest, ends it when it must be, and says why in $why.
+watch_guest() {
+	local pid=$1 end=$((SECONDS + timeout))
+	why=''
+	while kill -0 "$pid" 2>/dev/null; do
+		if ((SECONDS >= end)); then
+			why="not finished after $timeout seconds"
+		elif stuck_in_boot; then
+			why="stuck while booting"
+		elif overdue; then
+			why="no progress for $(cat "$deadline") seconds"
+		fi
+		[[ -n $why ]] && break
+		sleep 0.2
+	done
+	end_guest "$pid"
+	wait "$pid" 2>/dev/null || true
+}
+
+# boot_guest <program> <argument>...: one attempt
+boot_guest() {
+	local pid tail_pid=''
 	setsid "$@" < /dev/null > "$results/kernel.log" 2>&1 &
 	pid=$!
-	[[ -n $pid_file ]] && echo "$pid" > "$pid_file"
 	trap "end_guest $pid; exit 130" INT TERM HUP
+	[[ -n $pid_file ]] && echo "$pid" > "$pid_file"
 	if [[ -z $quiet ]]; then
 		tail -s 0.2 -n +1 -f --pid="$pid" "$results/output" 2>/dev/null &
 		tail_pid=$!
 	fi
-	while kill -0 "$pid" 2>/dev/null; do
-		if ((SECONDS >= end)); then
-			why="not finished after $timeout seconds"
-		elif overdue; then
-			why="no progress for $(cat "$deadline") seconds"
-		fi
-		if [[ -n $why ]]; then
-			end_guest "$pid"
-			break
-		fi
-		sleep 0.2
-	done
-	wait "$pid" 2>/dev/null || true
-	end_guest "$pid"
+	watch_guest "$pid"
 	[[ -n $tail_pid ]] && { wait "$tail_pid" || true; }
+	return 0
+}
+
+# run_guest <program> <argument>...: runs it to its end, or to the time-out, and
+# returns the status that the command left.
+run_guest() {
+	local why status=125 attempt
+
+	for attempt in 1 2 3; do
+		[[ -n $deadline && -e $deadline ]] && touch "$deadline"
+		boot_guest "$@"
+		[[ $why == 'stuck while booting' ]] || break
+		echo "guest: $why (attempt $attempt)" >&2
+	done
 
 	if [[ -s $results/status ]]; then
 		read -r status < "$results/status"

@@ -75,6 +75,7 @@ if ! load_modules > "$REDO_RESULTS/output" 2>&1; then
 	finish 125
 fi
 
+: > "$REDO_RESULTS/booted"
 cd "$REDO_CWD" || cd /
 setsid bash "$REDO_RESULTS/command" < /dev/null >> "$REDO_RESULTS/output" 2>&1
 finish $?

@@ -10,18 +10,16 @@
 
 set -euo pipefail
 
-# linux-headers-*: the meta packages follow the newest ABI of each series.
 packages=(
 	build-essential flex bison bc libelf-dev libssl-dev kmod xz-utils rsync
-	linux-source-6.1 linux-source-6.12
-	linux-headers-amd64 linux-headers-6.12-amd64
+	linux-source-6.12
 	qemu-system-x86 busybox-static cpio
 	dmsetup libdevmapper-dev libjson-c-dev libblkid-dev uuid-dev libcmocka-dev
 	pkg-config lvm2 e2fsprogs fio sparse python3 perl util-linux
 	coreutils findutils procps psmisc
 )
 
-# Packages of which the installed one need not be the newest that apt knows.
+# Any version will do.
 missing() {
 	local p
 	for p in "${packages[@]}"; do
