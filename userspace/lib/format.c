@@ -30,6 +30,7 @@ void redo_format_super(const struct redo_format_args *a, struct redo_super *sb)
 	sb->nr_units = 1;
 	sb->journal_start = REDO_JOURNAL_START;
 	sb->journal_blocks = REDO_JOURNAL_BLOCKS;
+	sb->replay_seq = 1;
 	sb->replay_commit = 1;
 }
 

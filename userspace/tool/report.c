@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Reports in lvs' manner: -o, --sort, --select, JSON; by libdevmapper's report API. */
 #include <libdevmapper.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include "tool.h"
 
@@ -16,12 +17,32 @@ static const struct dm_report_object_type types[] = {
 	{ 0, "", "", NULL },
 };
 
-static int show_string(struct dm_report *rh, struct dm_pool *mem __unused,
+/* libdevmapper escapes quotes for JSON, but not the escape character itself. */
+static int show_escaped(struct dm_report *rh, struct dm_pool *mem,
+			struct dm_report_field *field, const char *text)
+{
+	char *copy = dm_pool_alloc(mem, 2 * strlen(text) + 1), *p = copy;
+	const char *const *pp = (const char *const *)&copy;
+
+	if (!copy)
+		return 0;
+	for (; *text; text++) {
+		if (*text == '\\')
+			*p++ = '\\';
+		*p++ = *text;
+	}
+	*p = '\0';
+	return dm_report_field_string(rh, field, pp);
+}
+
+static int show_string(struct dm_report *rh, struct dm_pool *mem,
 		       struct dm_report_field *field, const void *data, void *private __unused)
 {
 	static const char *const none = "";
 	const char *const *text = data;
 
+	if (opts.json && *text && strchr(*text, '\\'))
+		return show_escaped(rh, mem, field, *text);
 	return dm_report_field_string(rh, field, *text ? text : &none);
 }
 
@@ -56,15 +77,16 @@ static int show_size(struct dm_report *rh __unused, struct dm_pool *mem,
 }
 
 #define STR	DM_REPORT_FIELD_TYPE_STRING
-#define NUM	(DM_REPORT_FIELD_TYPE_NUMBER | DM_REPORT_FIELD_ALIGN_RIGHT)
-#define SIZ	(DM_REPORT_FIELD_TYPE_SIZE | DM_REPORT_FIELD_ALIGN_RIGHT)
+/* No alignment beside these: selection compares the flags as a whole. */
+#define NUM	DM_REPORT_FIELD_TYPE_NUMBER
+#define SIZ	DM_REPORT_FIELD_TYPE_SIZE
 
 #define CHAIN(id, head, type, member, fn, desc) \
-	{ REPORT_CHAIN, type, offsetof(struct chain_row, member), 0, id, head, fn, desc }
+	{ REPORT_CHAIN, type, offsetof(struct chain_row, member), sizeof(head) - 1, id, head, fn, desc }
 #define DELTA(id, head, type, member, fn, desc) \
-	{ REPORT_DELTA, type, offsetof(struct delta_row, member), 0, id, head, fn, desc }
+	{ REPORT_DELTA, type, offsetof(struct delta_row, member), sizeof(head) - 1, id, head, fn, desc }
 #define POINT(id, head, type, member, fn, desc) \
-	{ REPORT_POINT, type, offsetof(struct point_row, member), 0, id, head, fn, desc }
+	{ REPORT_POINT, type, offsetof(struct point_row, member), sizeof(head) - 1, id, head, fn, desc }
 
 static const struct dm_report_field_type chain_fields[] = {
 	CHAIN("chain", "Chain", STR, chain, show_string, "Name of the chain."),
@@ -149,6 +171,39 @@ static char *field_list(const char *default_fields)
 	return asprintf(&list, "%s,%s", default_fields, opts.fields + 1) < 0 ? NULL : list;
 }
 
+/*
+ * libdevmapper prints through its log: what goes to stdout and its lists of
+ * fields both as warnings. The lists are wanted when help was asked for; of a
+ * refusal the first line is enough.
+ */
+#define LOG_ERR		3
+#define LOG_WARN	4
+#define LOG_STDERR	0x80
+
+static char refusal[256];
+static bool want_help;
+
+__attribute__((format(printf, 5, 6)))
+static void on_log(int level, const char *file __unused, int line __unused,
+		   int err_or_class __unused, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if ((level & 7) <= LOG_ERR && !refusal[0]) {
+		vsnprintf(refusal, sizeof(refusal), fmt, ap);
+	} else if ((level & 7) == LOG_WARN && (want_help || !(level & LOG_STDERR))) {
+		vprintf(fmt, ap);
+		putchar('\n');
+	}
+	va_end(ap);
+}
+
+static bool asks_help(const char *text)
+{
+	return text && (strstr(text, "help") || strchr(text, '?'));
+}
+
 static int output(struct dm_report *rh, const char *name, void *rows, u32 nr, size_t each)
 {
 	struct dm_report_group *group = NULL;
@@ -161,16 +216,18 @@ static int output(struct dm_report *rh, const char *name, void *rows, u32 nr, si
 	}
 	for (u32 i = 0; ok && i < nr; i++)
 		ok = dm_report_object(rh, (char *)rows + i * each);
-	if (ok)
-		ok = group ? dm_report_group_output_and_pop_all(group) : dm_report_output(rh);
+	/* Destroying a group is what prints it. */
 	if (group)
-		dm_report_group_destroy(group);
+		ok = dm_report_group_destroy(group) && ok;
+	else if (ok)
+		ok = dm_report_output(rh);
 	return ok ? 0 : redo_err(EIO, "the report could not be made");
 }
 
 int report_rows(enum report_kind kind, const char *name, void *rows, u32 nr, size_t each,
 		const char *default_fields, bool as_rows)
 {
+	static const struct dm_report_reserved_value none[] = { { 0, NULL, NULL, NULL } };
 	u32 report_types = kind, flags = DM_REPORT_OUTPUT_BUFFERED | DM_REPORT_OUTPUT_ALIGNED;
 	char *fields = field_list(default_fields);
 	struct dm_report *rh;
@@ -182,13 +239,15 @@ int report_rows(enum report_kind kind, const char *name, void *rows, u32 nr, siz
 		flags |= DM_REPORT_OUTPUT_HEADINGS;
 	if (as_rows && !opts.json)
 		flags |= DM_REPORT_OUTPUT_COLUMNS_AS_ROWS;
-	dm_log_with_errno_init(NULL);	/* libdevmapper itself lists the fields */
+	want_help = asks_help(opts.fields) || asks_help(opts.sort) || asks_help(opts.select);
+	refusal[0] = '\0';
+	dm_log_with_errno_init(on_log);
 	rh = dm_report_init_with_selection(&report_types, types, fields_of(kind), fields, " ",
-					   flags, opts.sort ? opts.sort : "", opts.select, NULL,
+					   flags, opts.sort ? opts.sort : "", opts.select, none,
 					   NULL);
 	free(fields);
 	if (!rh)
-		return redo_err(EINVAL, "no such field or selection; '-o help' lists the fields");
+		return redo_err(EINVAL, "%s; '-o help' lists the fields", refusal);
 	r = output(rh, name, rows, nr, each);
 	dm_report_free(rh);
 	return r;
