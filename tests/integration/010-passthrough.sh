@@ -23,10 +23,10 @@ for disk in "$base" "$plain"; do
 done
 
 # the largest part of the base, one sector more
-echo "0 32768 redo $base 0" | mkdm part
+mkdm part <<< "0 32768 redo $base 0"
 rmdm part
 refused 'size|sectors|small' "$base" "0 32769 redo $base 0"
 
 # read-only
-line "$base" | mkdm ro -r
+mkdm ro -r <<< "$(line "$base")"
 rio /dev/mapper/ro "eio w 0 4k 9" || fail "a read-only device takes writes"

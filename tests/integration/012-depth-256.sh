@@ -8,12 +8,12 @@
 . "$TOP/tests/lib/redo.sh"
 
 mkdisk base 16M
-mkdisk store 4128M
+mkdisk store 8256M
 rio "$base" "w 0 16M 1"
 
 # 258 places for deltas in one call
 for ((i = 0; i < 258; i++)); do
-	echo -n "d$i,,,rw,0 32768 linear $store $((i * 32768));"
+	echo -n "d$i,,,rw,0 65536 linear $store $((i * 65536));"
 done > "$SCRATCH/concise"
 dmsetup create --concise "$(cat "$SCRATCH/concise")"
 remove_places() {

@@ -36,7 +36,7 @@ for f in "${good[@]}"; do
 	dmsetup resume chain
 	[[ $(dmsetup table chain) == "$table" ]] || fail "table changed: $(dmsetup table chain)"
 	rmdm chain
-	echo "$table" | mkdm chain
+	mkdm chain <<< "$table"
 	[[ $(dmsetup table chain) == "$table" ]] || fail "table changed: $(dmsetup table chain)"
 	rmdm chain
 done

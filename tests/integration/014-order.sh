@@ -6,9 +6,9 @@
 . "$TOP/tests/lib/redo.sh"
 
 mkdisk base 16M
-mkdisk d1 16M
-mkdisk d2 16M
-mkdisk d3 16M
+mkdisk d1 32M
+mkdisk d2 32M
+mkdisk d3 32M
 mkdisk twin 16M		# the base's size and content, but for the last sector
 mkdisk small 8M
 mkdisk large 24M
@@ -26,7 +26,7 @@ rio /dev/mapper/chain "w 128k 64k 13" f
 rmdm chain
 
 all=("$base" "$d1" "$d2" "$d3" "$twin" "$small" "$large")
-before=$(sums "${all[@]}")
+before=$(writes "${all[@]}")
 S="0 32768 redo"
 
 # wrong order
@@ -44,7 +44,7 @@ refused 'twice|duplicate|more than once|already' "$d1" "$S $base 4 $d1 $d2 $d3 $
 # the base as a delta, a delta as the base
 refused 'twice|duplicate|more than once|already|base' "$base" "$S $base 1 $base"
 refused 'twice|duplicate|more than once|already|base' "$base" "$S $base 4 $d1 $d2 $d3 $base"
-refused '.' "$d1" "$S $d1 2 $d2 $d3"
+refused 'parent|order|base' - "$S $d1 2 $d2 $d3"
 # a writable line whose last delta is sealed
 refused 'sealed' "$d2" "$S $base 2 $d1 $d2"
 refused 'sealed' "$d1" "$S $base 1 $d1"
@@ -58,7 +58,7 @@ refused 'fingerprint|content|base' "$twin" "$S $twin 2 $d1 $d2" -r
 refused 'size|sectors|length' - "0 32760 redo $base 3 $d1 $d2 $d3"
 refused 'size|sectors|length' - "0 32769 redo $base 3 $d1 $d2 $d3"
 
-[[ $(sums "${all[@]}") == "$before" ]] || fail "a refused table changed a device"
+[[ $(writes "${all[@]}") == "$before" ]] || fail "a refused table changed a device"
 
 # the right one, and force_base with the wrong base
 mkchain chain "$base" "$d1" "$d2" "$d3"
@@ -76,7 +76,7 @@ done
 
 # the dm device itself, as base and as delta, whatever its table
 mkchain chain "$base" "$d1" "$d2" "$d3"
-mkdisk d4 16M
+mkdisk d4 32M
 for l in "$S /dev/mapper/chain 0" "$S /dev/mapper/chain 1 $d4" \
 	"$S $base 4 $d1 $d2 $d3 /dev/mapper/chain"; do
 	echo "redo-test: itself" > /dev/kmsg

@@ -6,8 +6,8 @@
 . "$TOP/tests/lib/redo.sh"
 
 mkdisk base 16M
-mkdisk d1 16M
-mkdisk d2 16M
+mkdisk d1 32M
+mkdisk d2 32M
 mkdisk blank 16M
 rio "$base" "w 0 16M 1"
 mkchain chain "$base" "$d1"

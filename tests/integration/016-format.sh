@@ -12,20 +12,20 @@ mkdisk exact 16M
 mkdisk less 16776704
 mkchain chain "$base" "$exact"
 rmdm chain
-before=$(sums "$less")
+before=$(writes "$less")
 refused 'sectors|small|size|unit' "$less" "$(line "$base" "$less")"
-[[ $(sums "$less") == "$before" ]] || fail "a device that is too small was written to"
+[[ $(writes "$less") == "$before" ]] || fail "a device that is too small was written to"
 mkdisk tiny 4k
 refused '.' "$tiny" "$(line "$base" "$tiny")"
 
 # not blank: anything in the first 4 KiB
-mkdisk used 16M
+mkdisk used 32M
 for at in 0 1 511 512 4095; do
 	dd if=/dev/zero of="$used" bs=4k count=1 conv=fsync status=none
 	echo -n x | dd of="$used" bs=1 seek=$at conv=fsync,notrunc status=none
-	before=$(sums "$used")
+	before=$(writes "$used")
 	refused '.' "$used" "$(line "$base" "$used")"
-	[[ $(sums "$used") == "$before" ]] || fail "byte $at did not save the device"
+	[[ $(writes "$used") == "$before" ]] || fail "byte $at did not save the device"
 done
 # ... and nothing beyond that
 dd if=/dev/zero of="$used" bs=4k count=1 conv=fsync status=none
@@ -44,17 +44,17 @@ for keep in 0 1 2; do
 	magic=RDSB
 	[[ $keep -eq 0 ]] && magic=RDUN
 	echo -n $magic | dd of="$disk" bs=4k seek=$keep conv=fsync,notrunc status=none
-	before=$(sums "$disk")
+	before=$(writes "$disk")
 	refused '.' "$disk" "$(line "$base" "$disk")"
-	[[ $(sums "$disk") == "$before" ]] || fail "a delta with a magic in block $keep was formatted"
+	[[ $(writes "$disk") == "$before" ]] || fail "a delta with a magic in block $keep was formatted"
 done
 
 # only the last one is formatted
 mkdisk blank1 16M
 mkdisk blank2 16M
-before=$(sums "$blank1" "$blank2")
+before=$(writes "$blank1" "$blank2")
 refused '.' "$blank1" "$(line "$base" "$blank1" "$blank2")"
-[[ $(sums "$blank1" "$blank2") == "$before" ]] || fail "a blank delta in the middle was formatted"
+[[ $(writes "$blank1" "$blank2") == "$before" ]] || fail "a blank delta in the middle was formatted"
 
 # what is formatted says who it is
 mkdisk d1 32M

@@ -5,10 +5,10 @@
 . "$TOP/tests/lib/redo.sh"
 
 mkdisk b512 16M
-mkdisk d512 16M
+mkdisk d512 32M
 mkdisk --sector 4096 b4k 16M
-mkdisk --sector 4096 d4k 16M
-mkdisk --sector 4096 e4k 16M
+mkdisk --sector 4096 d4k 32M
+mkdisk --sector 4096 e4k 32M
 [[ $(blockdev --getss "$d4k") -eq 4096 ]] || skip "no loop devices with 4 KiB sectors here"
 
 before=$(sums "$d4k")
@@ -19,7 +19,7 @@ refused 'logical block size|block size' "$d4k" "$(line "$b512" "$d4k")"
 mkchain chain "$b512" "$d512"
 [[ $(blockdev --getss /dev/mapper/chain) -eq 512 ]] || fail "logical block size of the chain"
 rmdm chain
-rio "$d512" "z 0 1M"
+rio "$d512" "n 0 1M"
 mkchain chain "$b4k" "$d512"
 [[ $(blockdev --getss /dev/mapper/chain) -eq 4096 ]] || fail "logical block size of the chain"
 rio --model "$SCRATCH/m1" /dev/mapper/chain "x 60 1 256k" f v

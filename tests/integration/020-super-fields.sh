@@ -32,11 +32,11 @@ wrong() {
 	local disk=${!1} before
 	save "$disk"
 	poke "$disk" "$2" sbs "$3" "$4"
-	before=$(sums "$d1" "$d2")
+	before=$(writes "$d1" "$d2")
 	echo "wrong: $*" > /dev/kmsg
 	refused "$5" "$disk" "$both"
 	refused "$5" "$disk" "$both" -r
-	[[ $(sums "$d1" "$d2") == "$before" ]] || fail "$1 with $3 $4 was written to"
+	[[ $(writes "$d1" "$d2") == "$before" ]] || fail "$1 with $3 $4 was written to"
 	restore "$disk"
 }
 
@@ -46,7 +46,7 @@ right() {
 	save "$disk"
 	poke "$disk" set sbs "$2" "$3"
 	echo "right: $*" > /dev/kmsg
-	echo "$both" | mkdm view -r
+	mkdm view -r <<< "$both"
 	holds /dev/mapper/view model
 	rmdm view
 	restore "$disk"
@@ -128,7 +128,7 @@ restore "$d1"
 save "$d2"
 poke "$d2" set sbs compat_ro 1
 refused 'feature|read-only' "$d2" "$both"
-echo "$both" | mkdm view -r
+mkdm view -r <<< "$both"
 holds /dev/mapper/view model
 rmdm view
 restore "$d2"
@@ -146,5 +146,5 @@ restore "$d2"
 refused 'sealed' "$d1" "$below"
 
 [[ $(sums "$d1" "$d2") == "$good" ]] || fail "not restored"
-echo "$both" | mkdm chain
+mkdm chain <<< "$both"
 holds /dev/mapper/chain model

@@ -14,9 +14,10 @@ rio --model "$SCRATCH/model" /dev/mapper/chain "x 60 1 64k" f
 rmdm chain
 cp --sparse=always "$SCRATCH/d1.img" "$SCRATCH/good.img"
 
-# Copies into the disk in place: the loop device stays
+# Copies into the disk in place: the loop device stays. All metadata is in its
+# first 5 MiB, and nothing else changes.
 restore() {
-	dd if="$SCRATCH/good.img" of="$d1" bs=1M conv=fsync,notrunc status=none
+	dd if="$SCRATCH/good.img" of="$d1" bs=1M count=5 conv=fsync,notrunc status=none
 }
 
 # right or refused, never something else

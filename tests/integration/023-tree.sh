@@ -20,9 +20,9 @@ mapfile -t dirs < <(poke "$d1" find dir)
 [[ ${#dirs[@]} -eq 3 ]] || fail "${#dirs[@]} directories, expected 3: a root and two"
 leaf=${leaves[0]} root=${dirs[0]} dir=${dirs[1]}
 
-# only the metadata is ever spoilt: unit 0 is enough
+# all metadata is in the first 5 MiB, and nothing else is ever spoilt
 restore() {
-	dd if="$SCRATCH/good.img" of="$d1" bs=1M count=64 conv=fsync,notrunc status=none
+	dd if="$SCRATCH/good.img" of="$d1" bs=1M count=5 conv=fsync,notrunc status=none
 }
 
 # the region of the first leaf cannot be read or written
@@ -35,11 +35,12 @@ region_lost() {
 }
 
 # spoilt <log text> <poke argument>...: table refused, or the region lost, in a
-# view and in a writable chain
+# view; with a "+" before the text in a writable chain, too
 spoilt() {
-	local text=$1 how since log
+	local text=${1#+} how since log modes=(-r)
+	[[ $1 != +* ]] || modes+=('')
 	shift
-	for how in -r ''; do
+	for how in "${modes[@]}"; do
 		restore
 		poke "$d1" "$@"
 		since=$EPOCHREALTIME
@@ -67,7 +68,7 @@ spoilt() {
 }
 
 for block in "$leaf" "$dir" "$root"; do
-	spoilt 'checksum' break "$block" 2000/1 ^1
+	spoilt '+checksum' break "$block" 2000/1 ^1
 	spoilt '.' set "$block" magic ^1
 	spoilt '.' set "$block" uuid 00112233445566778899aabbccddeeff
 	spoilt '.' set "$block" blocknr +1
@@ -82,9 +83,9 @@ done
 spoilt '.' copy "${leaves[2]}" "$leaf"
 # pointers: to itself, to its own parent, to fixed blocks, beyond the device
 p() { printf '0x1%03x%012x' "$(($(poke "$d1" get "$1" generation) & 0xfff))" "$1"; }
-spoilt '.' set "$dir" word0 "$(p "$dir")"
+spoilt '+.' set "$dir" word0 "$(p "$dir")"
 spoilt '.' set "$dir" word0 "$(p "$root")"
-spoilt '.' set "$root" word0 "$(p "$root")"
+spoilt '+.' set "$root" word0 "$(p "$root")"
 spoilt '.' set "$root" word0 "$(p "$leaf")"
 spoilt '.' set "$dir" word0 0x1000000000000001
 spoilt '.' set "$dir" word0 0x1000000000000000
@@ -93,7 +94,7 @@ spoilt '.' set "$dir" word0 0x1000ffffffffffff
 spoilt '.' set "$dir" word0 0x3000000000000000
 spoilt '.' set "$dir" word0 0xffffffffffffffff
 # entries of a leaf: the whole leaf is suspect
-spoilt '.' set "$leaf" word16 0x1000000000004000	# one beyond the device
+spoilt '+.' set "$leaf" word16 0x1000000000004000	# one beyond the device
 spoilt '.' set "$leaf" word16 0x1000ffffffffffff
 spoilt '.' set "$leaf" word16 0x1000000000001000	# a unit's header
 spoilt '.' set "$leaf" word16 0x1000000000000001	# the superblock

@@ -25,7 +25,7 @@ for op in d z; do
 	mkchain chain "$base" "$d1"
 	holds /dev/mapper/chain model
 	rmdm chain
-	rio "$d1" "z 0 64M"
+	rio "$d1" "n 0 64M"
 done
 
 # overwriting takes nothing

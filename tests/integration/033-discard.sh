@@ -11,11 +11,10 @@ rio "$base" "w 0 32M 1"
 base_sum=$(sums "$base")
 
 mkchain chain "$base" "$d1"
-queue=/sys/block/$(basename "$(readlink -f /dev/mapper/chain)")/queue
-[[ $(cat "$queue/discard_granularity") -eq 4096 ]] ||
-	fail "discard granularity $(cat "$queue/discard_granularity")"
-[[ $(cat "$queue/discard_max_bytes") -gt 0 ]] || fail "no discards"
-[[ $(cat "$queue/write_zeroes_max_bytes") -gt 0 ]] || fail "no write-zeroes"
+dev=/dev/mapper/chain
+[[ $(queue $dev discard_granularity) -eq 4096 ]] || fail "granularity $(queue $dev discard_granularity)"
+[[ $(queue $dev discard_max_bytes) -gt 0 ]] || fail "no discards"
+[[ $(queue $dev write_zeroes_max_bytes) -gt 0 ]] || fail "no write-zeroes"
 
 # over the base: the parent does not show through, and is not touched
 rio --model "$SCRATCH/model" /dev/mapper/chain "d 0 64k" "0 0 64k" \

@@ -6,10 +6,10 @@
 . "$TOP/tests/lib/redo.sh"
 
 mkdisk base 8M
-mkdisk store 1040M
+mkdisk store 2064M
 rio "$base" "w 0 8M 1"
 for ((i = 0; i < 64; i++)); do
-	echo -n "d$i,,,rw,0 32768 linear $store $((i * 32768));"
+	echo -n "d$i,,,rw,0 65536 linear $store $((i * 65536));"
 done > "$SCRATCH/concise"
 dmsetup create --concise "$(cat "$SCRATCH/concise")"
 remove_places() {

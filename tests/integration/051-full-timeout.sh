@@ -29,7 +29,7 @@ holds $dev model
 rmdm chain
 
 # after three seconds
-rio "$d1" "z 0 32M"
+rio "$d1" "n 0 32M"
 rm "$SCRATCH/model"
 mkchain chain "$base" "$d1" -- no_space_timeout 3
 rio --model "$SCRATCH/model" $dev "w 0 8M 2" f

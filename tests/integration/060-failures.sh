@@ -21,7 +21,7 @@ swap() {
 fresh() {
 	rmdm chain
 	swap "$good"
-	rio "$d1" "z 0 32M"
+	rio "$d1" "n 0 32M"
 	rm -f "$SCRATCH/model"
 	mkchain chain "$base" /dev/mapper/lower
 	rio --model "$SCRATCH/model" $dev "w 0 1M 2" "w 4M 512 3" f
@@ -100,7 +100,7 @@ fi
 # the base fails: an error for what is read from it, all else goes on
 rmdm chain
 mkdm below <<< "0 32768 linear $base 0"
-rio "$d1" "z 0 32M"
+rio "$d1" "n 0 32M"
 mkchain chain /dev/mapper/below "$d1"
 rio $dev "w 0 1M 2" f
 dmsetup suspend --noflush --nolockfs below

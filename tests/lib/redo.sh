@@ -40,14 +40,15 @@ line() {
 mkchain() {
 	local name=$1
 	shift
-	line "$@" | mkdm "$name"
+	# no pipe: mkdm must not be in a subshell
+	mkdm "$name" <<< "$(line "$@")"
 }
 
 # mkview <name> <base> [<delta>...]: read-only
 mkview() {
 	local name=$1
 	shift
-	line "$@" | mkdm "$name" -r
+	mkdm "$name" -r <<< "$(line "$@")"
 }
 
 # reload <order> <name> <base> [<delta>...] [-- <feature>...]; the order is "lsr"
@@ -86,9 +87,8 @@ refused() {
 # log_names <device> < log: the lines that name it
 log_names() {
 	local short=${1#/dev/} number
-	number=$(lsblk -dno MAJ:MIN "$1" 2> /dev/null | tr -d ' ') || true
-	[[ -n $number ]] || number=$(stat -L -c '%Hr:%Lr' "$1")
-	grep -E "(^|[^a-z0-9:])($short|$number)([^0-9:]|$)"
+	number=$(stat -L -c '%Hr:%Lr' "$1")
+	grep -E "(^|[^a-z0-9:])($short|$number)([^0-9]|$)"
 }
 
 # status <name> [<word>]: the status line after the target's name, or its n-th
@@ -128,6 +128,21 @@ sums() {
 		blockdev --flushbufs "$d"
 		echo "$(cksum < "$d") $d"
 	done
+}
+
+# writes <device>...: how many writes and discards each has done, for a check that
+# there was none
+writes() {
+	local d w
+	for d; do
+		read -ra w < "/sys/dev/block/$(stat -L -c '%Hr:%Lr' "$d")/stat"
+		echo "$d ${w[4]} ${w[11]}"
+	done
+}
+
+# queue <device> <attribute>: of its request queue
+queue() {
+	cat "/sys/dev/block/$(stat -L -c '%Hr:%Lr' "$1")/queue/$2"
 }
 
 # Number of dm events that the device has had

@@ -11,6 +11,7 @@
 #	W OFF LEN SEED	the same with FUA
 #	d OFF LEN	discard
 #	z OFF LEN	write zeroes (BLKZEROOUT)
+#	n OFF LEN	write zeroes as data
 #	f		flush
 #	r OFF LEN	read and compare with the model
 #	v		read everything and compare with the model
@@ -156,6 +157,12 @@ class Device:
     def do_z(self, off, length):
         off, length = size(off), size(length)
         fcntl.ioctl(self.fd, BLKZEROOUT, struct.pack('QQ', off, length))
+        self.to_model(off, bytes(length))
+
+    def do_n(self, off, length):
+        off, length = size(off), size(length)
+        for at in range(0, length, CHUNK):
+            self.write(self.fd, off + at, bytes(min(CHUNK, length - at)))
         self.to_model(off, bytes(length))
 
     def do_f(self):

@@ -1,0 +1,127 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# The story of a chain, told in a virtual machine: `make demo` is this.
+#
+# Usage: demo.sh [--keep] [--no-install] [--kernel 6.1|6.12] [--disks DIRECTORY]
+#
+# Installs what is missing, builds, boots a microVM with Debian's kernel, and
+# lets inside.sh do there what an administrator would: snapshots of a filesystem
+# in use, views, a clone, a revert, and a power cut in the middle. Everything that
+# comes back is compared with checksums taken at the time; exit status 1 if
+# anything differs.
+#
+# HOST=1 does it on this host instead: loads the module into its kernel and makes
+# loop devices on files; asks first unless YES=1. The power cut becomes an
+# orderly deactivation then.
+
+set -euo pipefail
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+cd "$top"
+
+keep='' install=yes kernel=6.12 work=''
+while [[ $# -gt 0 ]]; do
+	case $1 in
+	--keep)		keep=yes ;;
+	--no-install)	install='' ;;
+	--kernel)	kernel=$2; shift ;;
+	--disks)	work=$2; shift ;;
+	*)		sed -n '/^# Usage/,/^$/s/^# \?//p' "$0" >&2; exit 2 ;;
+	esac
+	shift
+done
+
+say() {
+	printf '\n=== %s\n' "$*"
+}
+
+die() {
+	echo "demo: $*" >&2
+	exit 1
+}
+
+# One disk for the base, the others for deltas, all sparse
+readonly nr_disks=7 disk_size=640M
+disks=()
+
+make_disks() {
+	local i
+	[[ -n $work ]] || work=$(mktemp -d /var/tmp/redo-demo.XXXXXX)
+	mkdir -p "$work/record"
+	for ((i = 0; i < nr_disks; i++)); do
+		rm -f "$work/disk$i"
+		truncate -s $disk_size "$work/disk$i"
+		disks+=(--disk "$work/disk$i")
+	done
+}
+
+clean_up() {
+	local status=$?
+	[[ -z ${guest:-} ]] || kill "$guest" 2> /dev/null || true
+	wait || true
+	if [[ -n $keep || ! -d $work ]]; then
+		echo "disks and records are kept in $work"
+	else
+		rm -rf "$work"
+	fi
+	exit $status
+}
+
+# boot <argument of inside.sh>: a guest with the disks; its words are shown
+boot() {
+	tests/guest/run-qemu.sh "$kernel" --timeout 900 --memory 2048 --module "$module" \
+		--pid-file "$work/pid" --results "$work/record" "${disks[@]}" \
+		-- tests/demo/inside.sh "$1"
+}
+
+# The plug is pulled when the guest says that it is in the middle of writing.
+# QEMU is killed by its process id: nothing in the guest gets a chance to tidy up.
+boot_and_cut() {
+	boot first &
+	guest=$!
+	until grep -q '^PULL THE PLUG' "$work/record/output" 2> /dev/null; do
+		kill -0 $guest 2> /dev/null || { wait $guest || true; guest=''; die "the first part has failed"; }
+		sleep 0.2
+	done
+	sleep 2
+	kill -9 "$(cat "$work/pid")" || die "the guest ended before its power was cut"
+	wait $guest 2> /dev/null && die "the guest survived the power cut"
+	guest=''
+	say "The microVM is gone, killed in the middle of writing."
+}
+
+in_guest() {
+	module=$(tests/lib/modules.sh "$kernel")
+	make_disks
+	trap clean_up EXIT
+	say "A microVM with Debian's $kernel kernel boots."
+	boot_and_cut
+	say "It boots again, with nothing but its disks."
+	boot second || die "the second part has failed"
+}
+
+on_host() {
+	[[ $(id -u) -eq 0 ]] || die "HOST=1 needs root"
+	if [[ ${YES:-} != 1 ]]; then
+		echo "This loads dm-redo into the kernel of this host, $(uname -r), and makes"
+		echo "device-mapper and loop devices (on files in /var/tmp)."
+		read -r -p "Go on? [y/N] " answer || die "not confirmed: YES=1 goes on without asking"
+		[[ $answer == [yY]* ]] || die "not confirmed"
+	fi
+	module=$(tests/lib/modules.sh host)
+	make_disks
+	trap clean_up EXIT
+	export REDO_RESULTS=$work/record REDO_TOP=$top REDO_MODULE=$module REDO_WORK=$work
+	tests/demo/inside.sh host || die "it has failed"
+}
+
+[[ -z $install ]] || tests/lib/packages.sh
+started=$SECONDS
+make -s tools > /dev/null || die "the tool does not build: make tools"
+if [[ ${HOST:-} == 1 ]]; then
+	on_host
+else
+	in_guest
+fi
+say "Everything that was promised was there, after $((SECONDS - started)) seconds."

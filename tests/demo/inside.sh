@@ -1,0 +1,279 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What happens in the demo; see demo.sh.
+#
+# Usage: inside.sh first|second|host
+
+set -euo pipefail
+
+# These survive a power cut: checksums taken at the time, on the host's side
+record=$REDO_RESULTS
+PATH=$REDO_TOP/build/userspace:$PATH
+export PATH LD_LIBRARY_PATH=$REDO_TOP/build/userspace
+readonly megabytes=160 chain=office
+mnt=/run/redo-demo
+disks=()
+
+trap 'echo "FAILED: line $LINENO: $BASH_COMMAND" >&2' ERR
+
+say() {
+	printf '\n--- %s\n' "$*"
+}
+
+die() {
+	echo "FAILED: $*" >&2
+	exit 1
+}
+
+# Shows a command, then does it
+run() {
+	echo "# $*"
+	"$@"
+}
+
+find_disks() {
+	local i
+	if [[ -z ${REDO_WORK:-} ]]; then
+		disks=(/dev/redo-disk{0..6})
+		return
+	fi
+	grep -q '^dm_redo ' /proc/modules || { modprobe dm-bufio; modprobe libcrc32c; insmod "$REDO_MODULE"; }
+	for i in {0..6}; do
+		disks+=("$(losetup --show -f "$REDO_WORK/disk$i")")
+	done
+}
+
+# ---- what is compared --------------------------------------------------------
+
+# Checksums of every file below $1/tree: nobody else changes them meanwhile
+manifest() {
+	(cd "$1" && find tree -type f -print0 | sort -z | xargs -0 md5sum)
+}
+
+# compare_tree <where> <manifest>: the same files, no more and no less, with the
+# same content
+compare_tree() {
+	manifest "$1" > /run/manifest
+	if ! cmp -s "$2" /run/manifest; then
+		diff "$2" /run/manifest | head -n 20 >&2
+		die "$1: files differ from $(basename "$2")"
+	fi
+	echo "    $(wc -l < "$2") files are as they were then"
+}
+
+# The writer: files that appear all the time, each recorded once it is on disk
+writer() {
+	local n=0 name
+	while :; do
+		name=live/$(printf %05d $n)
+		head -c $((20000 + RANDOM * 4)) /dev/urandom > "$mnt/$name"
+		sync "$mnt/$name"
+		(cd "$mnt" && md5sum "$name") >> "$record/live.log"
+		((++n))
+	done
+}
+
+# compare_live <where> <n>: of the files that the writer recorded, the first n are
+# there and whole; of what came later at most one, the last, is unfinished
+compare_live() {
+	local name sum unfinished=0
+	(cd "$1" && head -n "$2" "$record/live.log" | md5sum -c --quiet) ||
+		die "$1: files that were on disk are not as they were"
+	head -n "$2" "$record/live.log" | sed 's/^[^ ]*  //' | sort > /run/known
+	(cd "$1" && find live -type f | sort) > /run/there
+	while read -r name; do
+		sum=$(md5sum < "$1/$name")
+		grep -qxF "${sum%% *}  $name" "$record/live.log" || ((++unfinished))
+	done < <(comm -13 /run/known /run/there)
+	((unfinished <= 1)) || die "$1: $unfinished files were never written like this"
+	echo "    $2 files written meanwhile are whole"
+}
+
+# ---- the story -----------------------------------------------------------------
+
+copy_files() {
+	local total=0 size name
+	mkdir -p "$mnt/tree" "$mnt/live"
+	find /usr/share -xdev -type f -size +3k -size -2000k -printf '%s %p\n' | sort -k 2 |
+	while read -r size name; do
+		((total += size))
+		((total < megabytes * 1000000)) || break
+		echo "$name"
+	done > /run/names
+	tar -C / -cf - --no-recursion -T <(sed 's,^/,,' /run/names) | tar -C "$mnt/tree" -xf -
+	echo "    $(wc -l < /run/names) files, $(du -sm "$mnt/tree" | cut -f 1) MB"
+	(($(du -sm "$mnt/tree" | cut -f 1) > 50)) || die "too little in /usr/share for a demo"
+}
+
+# A day's work: some files change, some go, some are new
+work() {
+	local name i=0
+	while read -r name; do
+		case $((i++ % 3)) in
+		0)	rm "$name" ;;
+		1)	head -c 30000 /dev/urandom | dd of="$name" conv=notrunc status=none ;;
+		2)	echo "$1" >> "$name" ;;
+		esac
+	done < <(find "$mnt/tree" -type f | sort | awk -v n="$2" 'NR % 37 == n')
+	mkdir "$mnt/tree/$1"
+	cp -r "$REDO_TOP/kernel" "$mnt/tree/$1/"
+	head -c 4000000 /dev/urandom > "$mnt/tree/$1/report"
+}
+
+# snapshot <name> <disk>: with the manifest of the moment
+snapshot() {
+	manifest "$mnt" > "$record/manifest-$1"
+	# what has been recorded by now must be in it
+	wc -l < "$record/live.log" > "$record/live-$1"
+	run redosetup snapshot "$chain@$1" --delta "$2"
+	echo "    $(wc -l < "$record/manifest-$1") files, and $(cat "$record/live-$1") written meanwhile"
+}
+
+# look <snapshot>: its view holds what was recorded
+look() {
+	local dev
+	run redosetup view "$chain@$1"
+	dev=/dev/mapper/$chain-$1
+	e2fsck -fn "$dev" > /run/fsck 2>&1 || { cat /run/fsck; die "$1: fsck complains"; }
+	mkdir -p /run/redo-view
+	mount -o ro,noload "$dev" /run/redo-view
+	compare_tree /run/redo-view "$record/manifest-$1"
+	compare_live /run/redo-view "$(cat "$record/live-$1")"
+	umount /run/redo-view
+	run redosetup view --remove "$chain@$1"
+}
+
+first() {
+	say "A filesystem with real files, on an ordinary disk."
+	mkfs.ext4 -q "${disks[0]}"
+	run redosetup init $chain "${disks[0]}"
+	mkdir -p $mnt
+	mount /dev/mapper/$chain $mnt
+	copy_files
+
+	say "Snapshots, while files are being written."
+	: > "$record/live.log"
+	writer &
+	writer=$!
+	snapshot monday "${disks[1]}"
+	work tuesday-work 1
+	snapshot tuesday "${disks[2]}"
+	work wednesday-work 2
+	snapshot wednesday "${disks[3]}"
+	work thursday-work 3
+	run redosetup tree
+	run dmsetup status $chain
+
+	say "Every snapshot is looked at, while the chain goes on."
+	for s in monday tuesday wednesday; do
+		look $s
+	done
+
+	say "A clone of tuesday: a second disk that costs nothing until it changes."
+	run redosetup clone $chain@tuesday lab --delta "${disks[4]}"
+	mkdir -p /run/redo-lab
+	mount /dev/mapper/lab /run/redo-lab
+	compare_tree /run/redo-lab "$record/manifest-tuesday"
+	head -c 8000000 /dev/urandom > /run/redo-lab/tree/experiment
+	manifest /run/redo-lab > "$record/manifest-lab"
+	umount /run/redo-lab
+
+	say "Thursday's work was a mistake: back to wednesday."
+	kill $writer
+	wait $writer 2> /dev/null || true
+	cp "$record/live.log" "$record/live-before.log"
+	umount $mnt
+	run redosetup revert -y $chain@wednesday --delta "${disks[5]}"
+	mount /dev/mapper/$chain $mnt
+	compare_tree $mnt "$record/manifest-wednesday"
+	compare_live $mnt "$(cat "$record/live-wednesday")"
+	run redosetup tree
+
+	say "Work goes on, and is on disk when sync says so."
+	rm -rf $mnt/live
+	mkdir $mnt/live
+	work friday-work 4
+	manifest $mnt > "$record/manifest-friday"
+	sync -f $mnt
+	: > "$record/after.log"
+}
+
+# Goes on until the power is cut
+write_on() {
+	local n=0 name
+	while :; do
+		name=live/$(printf %05d $n)
+		head -c $((20000 + RANDOM * 4)) /dev/urandom > "$mnt/$name"
+		sync "$mnt/$name"
+		(cd "$mnt" && md5sum "$name") >> "$record/after.log"
+		[[ $n -ne 3 ]] || echo "PULL THE PLUG"
+		((++n))
+	done
+}
+
+second() {
+	say "What is on the disks?"
+	run redosetup list
+	run redosetup activate --all
+	run redosetup tree
+	mkdir -p $mnt
+	mount /dev/mapper/$chain $mnt	# ext4 replays its own journal
+	compare_tree $mnt "$record/manifest-friday"
+	(cd $mnt && md5sum -c --quiet "$record/after.log") ||
+		die "files that sync said were on disk are not"
+	[[ -s $record/after.log ]] || die "nothing was written before the power cut"
+	echo "    $(wc -l < "$record/after.log") files synced before the power cut are there"
+
+	say "The snapshots and the clone, again."
+	cp "$record/live-before.log" "$record/live.log"
+	for s in monday tuesday wednesday; do
+		look $s
+	done
+	mkdir -p /run/redo-lab
+	mount /dev/mapper/lab /run/redo-lab
+	compare_tree /run/redo-lab "$record/manifest-lab"
+	umount /run/redo-lab
+
+	say "Taken down; every checksum and reference on the deltas is verified."
+	umount $mnt
+	run redosetup deactivate --all
+	for i in 1 2 3 4 5; do
+		run redosetup check "${disks[i]}"
+	done
+}
+
+host_clean_up() {
+	local status=$? d
+	set +e
+	trap - ERR
+	[[ -z ${writer:-} ]] || kill "$writer" 2> /dev/null
+	umount -q /run/redo-view /run/redo-lab $mnt
+	for d in $chain-{monday,tuesday,wednesday} lab $chain; do
+		dmsetup info "$d" > /dev/null 2>&1 && dmsetup remove --retry "$d"
+	done
+	losetup -d "${disks[@]}"
+	exit $status
+}
+
+find_disks
+case ${1:-} in
+first)
+	first
+	write_on ;;
+second)
+	second ;;
+host)
+	trap host_clean_up EXIT
+	first
+	write_on > /dev/null & writer=$!
+	sleep 3
+	kill $writer
+	wait $writer 2> /dev/null || true
+	writer=''
+	umount $mnt
+	run redosetup deactivate --all
+	second ;;
+*)
+	die "usage: inside.sh first|second|host" ;;
+esac
