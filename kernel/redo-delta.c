@@ -46,6 +46,9 @@ void redo_delta_fail(struct redo_delta *d, const char *what, int error)
 static void redo_delta_free(struct redo_delta *d)
 {
 	wait_event(d->prefetch_wait, !atomic_read(&d->prefetches));
+	/* The last one may still be on its way out of redo_prefetch_put(). */
+	spin_lock_irq(&d->prefetch_wait.lock);
+	spin_unlock_irq(&d->prefetch_wait.lock);
 	redo_space_exit(d);
 	redo_tree_exit(d, &d->map);
 	redo_tree_exit(d, &d->alloc);
@@ -194,7 +197,7 @@ struct redo_delta *redo_delta_get(struct block_device *bdev)
 	if (!IS_ERR(d)) {
 		mutex_lock(&d->mutex);
 		if (!d->ready) {
-			/* Another getter may have failed half-way: begin anew is not worth it. */
+			/* Another getter may have failed; the object goes with the last of us. */
 			r = d->load_error;
 			if (!r)
 				r = d->load_error = redo_delta_open(d);
@@ -516,8 +519,9 @@ struct redo_prefetch {
 
 static void redo_prefetch_put(struct redo_delta *d)
 {
-	/* The waiter may free @d as soon as it sees zero: decide under its lock. */
 	unsigned long flags;
+
+	/* The waiter may free @d once it sees zero, but takes the lock before. */
 
 	spin_lock_irqsave(&d->prefetch_wait.lock, flags);
 	if (atomic_dec_and_test(&d->prefetches))

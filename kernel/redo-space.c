@@ -42,7 +42,7 @@
 #define SUM_USED(s)	((s) & 0x1fffU)
 #define SUM_MAKE(t, u)	(SUM_KNOWN | (t) << 13 | (u))
 
-#define REDO_SCAN_LEAVES	64	/* of one refill */
+#define REDO_SCAN_LEAVES	16	/* of one refill */
 #define REDO_SCAN_ALL		U64_MAX
 #define REDO_CREDIT_MIN		16	/* fewer are not worth a unit */
 #define REDO_META_SLACK		64

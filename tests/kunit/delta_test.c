@@ -1,0 +1,660 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A delta against a model: random changes, commits and checkpoints, the power
+ * failing anywhere, and after each return every leaf and every bitmap compared.
+ * Grains carry a stamp of who wrote them last, so that one that was handed out
+ * while something recoverable still mapped it is noticed.
+ */
+#include <linux/moduleparam.h>
+#include <linux/vmalloc.h>
+#include "delta_disk.h"
+#include "redo-test.h"
+#include "../../kernel/redo-delta-priv.h"
+#include "../../kernel/redo-space.h"
+#include "../../kernel/redo-tree.h"
+
+#define CLUSTER		2016U	/* model entries that lie together: 4 leaves */
+
+static unsigned int delta_scale = 1;
+module_param(delta_scale, uint, 0444);
+MODULE_PARM_DESC(delta_scale, "How many times as many rounds");
+
+struct cell {
+	u64 phys;
+	u32 stamp;
+	u8 state;
+};
+
+struct params {
+	const char *name;
+	u32 n;			/* cells of the model */
+	u32 grain_sectors;
+	u64 stride;		/* grains between clusters; 0: flat */
+	u32 units;		/* of the device */
+	u32 rounds, steps;
+	u32 power;		/* writes until the power fails, at most; 0: never */
+	u32 max_run;
+	bool inflight;
+};
+
+struct ctx {
+	struct kunit *test;
+	const struct params *p;
+	struct rnd_state rnd;
+	struct redo_test_disk *disk;
+	struct redo_delta *d;
+	struct redo_inflight inflight;
+	struct redo_super sb;
+	struct cell *now;	/* all changes made */
+	struct cell *acked;	/* as of the last commit that succeeded */
+	u32 *stamp;		/* by physical grain */
+	u64 n_phys;
+	u32 next_stamp;
+	u32 gpu;
+	struct list_head changes;
+	u32 n_changes;
+	u32 reserved;
+	bool maybe;		/* a commit failed: now may have become durable */
+	int held;		/* in-flight generation held, or -1 */
+	unsigned long long st_commits, st_ckpts, st_enospc, st_crash, st_seals;
+};
+
+static u32 rnd(struct ctx *c, u32 below)
+{
+	return prandom_u32_state(&c->rnd) % below;
+}
+
+static u64 logical_of(const struct ctx *c, u32 i)
+{
+	if (!c->p->stride)
+		return i;
+	return i / CLUSTER * c->p->stride + i % CLUSTER;
+}
+
+static u32 room_of(const struct ctx *c, u32 i)
+{
+	u32 n = c->p->n - i;
+
+	return c->p->stride ? min(n, CLUSTER - i % CLUSTER) : n;
+}
+
+static void on_discard(void *ctx, sector_t sector, sector_t len)
+{
+	struct ctx *c = ctx;
+	u64 g = sector / c->p->grain_sectors, n = len / c->p->grain_sectors;
+
+	while (n--)
+		c->stamp[g++] = 0;
+}
+
+static void change_add(struct ctx *c, u8 type, u64 logical, u64 phys, u32 len)
+{
+	struct redo_change *ch = kzalloc(sizeof(*ch), GFP_KERNEL | __GFP_NOFAIL);
+
+	ch->e.type = type;
+	ch->e.logical = logical;
+	ch->e.phys = phys;
+	ch->e.len = len;
+	list_add_tail(&ch->list, &c->changes);
+	c->n_changes++;
+}
+
+static void changes_drop(struct ctx *c)
+{
+	struct redo_change *ch, *next;
+
+	list_for_each_entry_safe(ch, next, &c->changes, list)
+		kfree(ch);
+	INIT_LIST_HEAD(&c->changes);
+	c->n_changes = 0;
+}
+
+/* Returns false when the power has failed. */
+static bool do_commit(struct ctx *c)
+{
+	struct redo_change *ch;
+	int r;
+
+	r = redo_delta_commit(c->d, &c->changes);
+	if (r) {
+		KUNIT_EXPECT_TRUE_MSG(c->test, c->disk->off, "commit: %d", r);
+		c->maybe = true;
+		return false;
+	}
+	c->st_commits++;
+	memcpy(c->acked, c->now, c->p->n * sizeof(*c->now));
+	list_for_each_entry(ch, &c->changes, list) {
+		r = redo_delta_apply(c->d, &ch->e);
+		if (r) {
+			KUNIT_EXPECT_TRUE_MSG(c->test, c->disk->off, "apply: %d", r);
+			return false;
+		}
+	}
+	redo_delta_unreserve(c->d, c->reserved);
+	c->reserved = 0;
+	changes_drop(c);
+	return true;
+}
+
+static bool do_checkpoint(struct ctx *c, bool clean)
+{
+	int r = redo_delta_checkpoint(c->d, clean);
+
+	c->st_ckpts++;
+	if (r)
+		KUNIT_EXPECT_TRUE_MSG(c->test, c->disk->off, "checkpoint: %d", r);
+	return !r;
+}
+
+static void let_go(struct ctx *c)
+{
+	if (c->held >= 0)
+		redo_inflight_leave(&c->inflight, c->held);
+	c->held = -1;
+}
+
+/* 1: there is room; 0: none; -1: power failed */
+static int make_room(struct ctx *c)
+{
+	int i, r;
+
+	r = redo_delta_refill(c->d);
+	for (i = 0; r == -ENOSPC && i < 8; i++) {
+		let_go(c);
+		if (!do_commit(c) || !do_checkpoint(c, false))
+			return -1;
+		r = redo_delta_refill(c->d);
+		if (r == -ENOSPC && !redo_delta_reclaiming(c->d))
+			break;
+	}
+	if (r == -ENOSPC) {
+		c->st_enospc++;
+		return 0;
+	}
+	if (r) {
+		KUNIT_EXPECT_TRUE_MSG(c->test, c->disk->off, "refill: %d", r);
+		return -1;
+	}
+	return 1;
+}
+
+static u64 mapped(struct ctx *c)
+{
+	u64 n = 0;
+	u32 i;
+
+	for (i = 0; i < c->p->n; i++)
+		n += c->now[i].state == REDO_GRAIN_MAPPED;
+	return n;
+}
+
+static bool do_write(struct ctx *c)
+{
+	u32 i = rnd(c, c->p->n), want = 1 + rnd(c, rnd(c, 4) ? 16 : c->p->max_run), got, k;
+	u64 phys;
+
+	want = min(want, room_of(c, i));
+	while (want) {
+		got = redo_delta_alloc(c->d, want, &phys);
+		if (!got) {
+			int r = make_room(c);
+
+			if (r < 0)
+				return false;
+			if (!r)
+				return true;
+			continue;
+		}
+		KUNIT_ASSERT_LE(c->test, got, want);
+		KUNIT_ASSERT_NE(c->test, phys % c->gpu, 0ULL);
+		KUNIT_ASSERT_LE(c->test, phys + got, c->n_phys);
+		KUNIT_ASSERT_EQ(c->test, phys / c->gpu, (phys + got - 1) / c->gpu);
+		if (!rnd(c, 16)) {
+			redo_delta_unalloc(c->d, phys, got);
+			want -= got;
+			i += got;
+			continue;
+		}
+		if (got > 1 && !rnd(c, 16)) {
+			redo_delta_unalloc(c->d, phys + got / 2, got - got / 2);
+			got /= 2;
+		}
+		change_add(c, REDO_REC_MAP, logical_of(c, i), phys, got);
+		c->next_stamp++;
+		for (k = 0; k < got; k++) {
+			c->stamp[phys + k] = c->next_stamp;
+			c->now[i + k] = (struct cell) {
+				.phys = phys + k, .state = REDO_GRAIN_MAPPED,
+				.stamp = c->next_stamp,
+			};
+		}
+		i += got;
+		want -= got;
+	}
+	return true;
+}
+
+static bool do_clear(struct ctx *c)
+{
+	static const u8 types[] = { REDO_REC_ZERO, REDO_REC_ZERO, REDO_REC_UNMAP, REDO_REC_BASE };
+	static const u8 states[] = { REDO_GRAIN_ZERO, REDO_GRAIN_ZERO, REDO_GRAIN_UNMAPPED,
+				     REDO_GRAIN_BASE };
+	u32 i = rnd(c, c->p->n), t = rnd(c, 4), k;
+	u32 len = 1 + rnd(c, rnd(c, 3) ? 40 : rnd(c, 10) ? 1600 : c->p->n);
+	u32 leaves;
+
+	if (!rnd(c, 4))
+		i -= i % REDO_FANOUT;
+	len = min(len, room_of(c, i));
+	leaves = len / REDO_FANOUT + 2;
+	if (redo_delta_reserve(c->d, leaves)) {
+		int r = make_room(c);
+
+		if (r < 0)
+			return false;
+		if (redo_delta_reserve(c->d, leaves))
+			return true;
+	}
+	c->reserved += leaves;
+	change_add(c, types[t], logical_of(c, i), 0, len);
+	for (k = 0; k < len; k++)
+		c->now[i + k] = (struct cell) { .state = states[t] };
+	return true;
+}
+
+static bool cells_match(struct ctx *c, const struct cell *m, u32 i, const __le64 *words,
+			u32 slot, u32 n, bool say)
+{
+	struct redo_grain g;
+	u32 k;
+
+	for (k = 0; k < n; k++) {
+		if (redo_unpack_grain(words[slot + k], &g) || g.state != m[i + k].state ||
+		    g.phys != m[i + k].phys) {
+			if (say)
+				kunit_err(c->test, "cell %u: %u/%llu found, %u/%llu expected",
+					  i + k, g.state, g.phys, m[i + k].state, m[i + k].phys);
+			return false;
+		}
+		if (g.state == REDO_GRAIN_MAPPED && c->stamp[g.phys] != m[i + k].stamp) {
+			if (say)
+				kunit_err(c->test, "cell %u at %llu: overwritten: stamp %u, expected %u",
+					  i + k, g.phys, c->stamp[g.phys], m[i + k].stamp);
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool map_matches(struct ctx *c, const struct cell *m, bool say)
+{
+	__le64 *words = kmalloc(REDO_BLOCK_SIZE, GFP_KERNEL | __GFP_NOFAIL);
+	struct redo_grain zero = { .state = REDO_GRAIN_ZERO };
+	bool ok = true;
+	u32 i, n, k;
+	int r;
+
+	for (i = 0; ok && i < c->p->n; i += n) {
+		u64 l = logical_of(c, i);
+		u32 slot = l % REDO_FANOUT;
+
+		n = min3(room_of(c, i), REDO_FANOUT - slot, c->p->n - i);
+		r = redo_delta_read_leaf(c->d, l / REDO_FANOUT, words);
+		if (r < 0) {
+			kunit_err(c->test, "read_leaf %llu: %d", l / REDO_FANOUT, r);
+			ok = false;
+			break;
+		}
+		if (r != REDO_LEAF_NODE)
+			for (k = 0; k < REDO_FANOUT; k++)
+				words[k] = r == REDO_LEAF_ZERO ? redo_pack_grain(&zero) : 0;
+		ok = cells_match(c, m, i, words, slot, n, say);
+	}
+	kfree(words);
+	return ok;
+}
+
+/* Mark the blocks of a clean tree in @used; counts leaves. */
+static void walk(struct ctx *c, struct redo_tree *t, const struct redo_ptr *ptr, u32 level,
+		 u64 index, unsigned long *used, u64 *leaves)
+{
+	const struct redo_disk_node *dn;
+	struct redo_disk_node *copy;
+	struct redo_ptr child;
+	struct dm_buffer *b;
+	u32 i;
+
+	if (ptr->kind != REDO_PTR_BLOCK)
+		return;
+	KUNIT_EXPECT_FALSE(c->test, test_bit(ptr->blocknr, used));
+	__set_bit(ptr->blocknr, used);
+	if (!level) {
+		(*leaves)++;
+		return;
+	}
+	dn = redo_tree_get(c->d, t, ptr, level, index, &b);
+	KUNIT_ASSERT_FALSE(c->test, IS_ERR(dn));
+	copy = kmemdup(dn, sizeof(*dn), GFP_KERNEL | __GFP_NOFAIL);
+	dm_bufio_release(b);
+	for (i = 0; i < REDO_FANOUT; i++) {
+		KUNIT_EXPECT_EQ(c->test, (int)redo_unpack_ptr(copy->word[i], &child), 0);
+		walk(c, t, &child, level - 1, index * REDO_FANOUT + i, used, leaves);
+	}
+	kfree(copy);
+}
+
+/* After a checkpoint: bitmaps say what the trees use, and nothing else. */
+static void check_bitmaps(struct ctx *c)
+{
+	struct redo_delta *d = c->d;
+	u64 nblocks = (u64)c->p->units * REDO_UNIT_BLOCKS, leaves = 0, dummy = 0, b, data = 0;
+	unsigned long *used, *grains;
+	struct redo_disk_alloc *da;
+	struct redo_super sb;
+	u64 nr, meta = 0;
+	u32 i;
+
+	if (!redo_test_disk_steady(c->disk))
+		return;
+	used = vzalloc(BITS_TO_LONGS(nblocks) * sizeof(long));
+	grains = vzalloc(BITS_TO_LONGS(c->n_phys) * sizeof(long));
+	KUNIT_ASSERT_TRUE(c->test, used && grains);
+	redo_delta_super(d, &sb);
+	mutex_lock(&d->mutex);
+	KUNIT_ASSERT_EQ(c->test, d->n_dirty, 0ULL);
+	walk(c, &d->map, &sb.map_root, sb.map_height, 0, used, &leaves);
+	walk(c, &d->alloc, &sb.alloc_root, sb.alloc_height, 0, used, &dummy);
+	for (i = 0; i < c->p->n; i++)
+		if (c->now[i].state == REDO_GRAIN_MAPPED)
+			__set_bit(c->now[i].phys, grains);
+	for (nr = 0; nr < sb.nr_units; nr++) {
+		struct redo_node *n;
+		struct redo_ptr ptr;
+		struct dm_buffer *buf;
+		struct redo_disk_unit *du;
+
+		if (redo_tree_find(d, &d->alloc, 0, nr / REDO_UNITS_PER_LEAF, &n, &ptr) ||
+		    ptr.kind != REDO_PTR_BLOCK)
+			continue;
+		da = (void *)redo_tree_get(d, &d->alloc, &ptr, 0, nr / REDO_UNITS_PER_LEAF, &buf);
+		KUNIT_ASSERT_FALSE(c->test, IS_ERR(da));
+		du = &da->unit[nr % REDO_UNITS_PER_LEAF];
+		for (i = 1; i < REDO_UNIT_BLOCKS; i++) {
+			bool set = du->bitmap[i / 8] & (1 << i % 8);
+
+			b = nr * REDO_UNIT_BLOCKS + i;
+			switch (le32_to_cpu(du->type)) {
+			case REDO_UNIT_META:
+				if (b < REDO_META_START)
+					continue;
+				meta += set;
+				if (set != test_bit(b, used)) {
+					KUNIT_FAIL(c->test, "block %llu: bitmap %d", b, set);
+					goto out;
+				}
+				__clear_bit(b, used);
+				break;
+			case REDO_UNIT_DATA:
+				if (i >= c->gpu)
+					continue;
+				data += set;
+				if (set != test_bit(nr * c->gpu + i, grains)) {
+					KUNIT_FAIL(c->test, "grain %llu: bitmap %d",
+						   nr * c->gpu + i, set);
+					goto out;
+				}
+				__clear_bit(nr * c->gpu + i, grains);
+				break;
+			default:
+				KUNIT_EXPECT_FALSE(c->test, set);
+			}
+		}
+out:
+		dm_bufio_release(buf);
+	}
+	KUNIT_EXPECT_TRUE(c->test, bitmap_empty(used, nblocks));
+	KUNIT_EXPECT_TRUE(c->test, bitmap_empty(grains, c->n_phys));
+	KUNIT_EXPECT_EQ(c->test, meta, sb.meta_used);
+	KUNIT_EXPECT_EQ(c->test, data, sb.data_used);
+	KUNIT_EXPECT_EQ(c->test, leaves, sb.nr_leaves);
+	mutex_unlock(&d->mutex);
+	vfree(used);
+	vfree(grains);
+}
+
+static void format_it(struct ctx *c)
+{
+	u64 grains = logical_of(c, c->p->n - 1) + 1;
+	struct redo_super from = {
+		.grain_sectors = c->p->grain_sectors,
+		.virtual_sectors = grains * c->p->grain_sectors,
+		.base_sectors = 1024, .chain_seq = 1,
+	};
+
+	redo_test_uuid(from.uuid, 0x10);
+	redo_test_uuid(from.tree_uuid, 0x30);
+	KUNIT_ASSERT_EQ(c->test, redo_delta_probe(redo_test_bdev(c->disk)), REDO_PROBE_BLANK);
+	KUNIT_ASSERT_EQ(c->test, redo_delta_format(redo_test_bdev(c->disk), &from, NULL), 0);
+	KUNIT_ASSERT_EQ(c->test, redo_delta_probe(redo_test_bdev(c->disk)), REDO_PROBE_DELTA);
+}
+
+static void open_it(struct ctx *c)
+{
+	c->d = redo_delta_get(redo_test_bdev(c->disk));
+	KUNIT_ASSERT_FALSE(c->test, IS_ERR(c->d));
+	KUNIT_ASSERT_EQ(c->test, redo_delta_claim(c->d, c, &c->inflight, true), 0);
+	KUNIT_ASSERT_EQ(c->test, redo_delta_load(c->d), 0);
+}
+
+/* Which state came back? Before and after activation it must be the same. */
+static void settle_state(struct ctx *c)
+{
+	if (map_matches(c, c->acked, !c->maybe))
+		memcpy(c->now, c->acked, c->p->n * sizeof(*c->now));
+	else if (c->maybe && map_matches(c, c->now, true))
+		memcpy(c->acked, c->now, c->p->n * sizeof(*c->now));
+	else
+		KUNIT_FAIL(c->test, "neither the last commit nor the one in flight came back");
+	c->maybe = false;
+}
+
+static bool activate(struct ctx *c)
+{
+	static const struct redo_takeover to;
+	int r = redo_delta_activate(c->d, &to);
+
+	if (r)
+		KUNIT_EXPECT_TRUE_MSG(c->test, c->disk->off, "activate: %d", r);
+	return !r;
+}
+
+static void close_it(struct ctx *c)
+{
+	let_go(c);
+	changes_drop(c);
+	c->reserved = 0;
+	redo_delta_release(c->d, c);
+	redo_delta_put(c->d);
+	c->d = NULL;
+}
+
+static bool one_step(struct ctx *c)
+{
+	bool ok = true;
+
+	if (c->p->inflight && !rnd(c, 8)) {
+		if (c->held >= 0)
+			let_go(c);
+		else
+			c->held = redo_inflight_enter(&c->inflight);
+	}
+	switch (rnd(c, 16)) {
+	case 0 ... 8:
+		ok = do_write(c);
+		break;
+	case 9 ... 12:
+		ok = do_clear(c);
+		break;
+	case 13 ... 14:
+		ok = do_commit(c);
+		break;
+	case 15:
+		ok = do_commit(c);
+		if (ok && !rnd(c, 4))
+			ok = do_checkpoint(c, false);
+		break;
+	}
+	if (ok && c->n_changes > 200)
+		ok = do_commit(c);
+	if (ok && redo_delta_wants_checkpoint(c->d)) {
+		ok = do_commit(c);
+		if (ok)
+			ok = do_checkpoint(c, false);
+	}
+	return ok;
+}
+
+static void one_round(struct ctx *c)
+{
+	bool ok = true;
+	u32 i;
+
+	open_it(c);
+	settle_state(c);
+	if (c->p->power)
+		c->disk->writes_left = 1 + rnd(c, rnd(c, 3) ? c->p->power : 40);
+	ok = activate(c);
+	for (i = 0; ok && i < c->p->steps; i++) {
+		ok = one_step(c);
+		if (ok && !rnd(c, 500)) {
+			ok = do_commit(c);
+			if (ok && !c->p->power)
+				KUNIT_EXPECT_TRUE(c->test, map_matches(c, c->now, true));
+		}
+		cond_resched();
+	}
+	if (ok)
+		ok = do_commit(c);
+	if (ok && redo_test_disk_steady(c->disk))
+		KUNIT_EXPECT_TRUE(c->test, map_matches(c, c->now, true));
+	if (ok && rnd(c, 2)) {
+		ok = do_checkpoint(c, rnd(c, 2));
+		if (ok) {
+			struct redo_usage u;
+
+			redo_delta_usage(c->d, &u);
+			KUNIT_EXPECT_EQ(c->test, u.grains_used, mapped(c));
+			check_bitmaps(c);
+		}
+	}
+	if (!ok)
+		c->st_crash++;
+	close_it(c);
+	redo_test_disk_cycle(c->disk);
+}
+
+static void seal_at_last(struct ctx *c)
+{
+	struct redo_super sb;
+
+	open_it(c);
+	settle_state(c);
+	KUNIT_ASSERT_TRUE(c->test, activate(c));
+	KUNIT_EXPECT_TRUE(c->test, do_write(c));
+	KUNIT_EXPECT_TRUE(c->test, do_commit(c));
+	KUNIT_EXPECT_EQ(c->test, redo_delta_seal(c->d), 0);
+	KUNIT_EXPECT_EQ(c->test, redo_delta_commit(c->d, &c->changes), -EROFS);
+	close_it(c);
+	redo_test_disk_cycle(c->disk);
+	open_it(c);
+	settle_state(c);
+	KUNIT_EXPECT_TRUE(c->test, redo_delta_dirty(c->d));
+	KUNIT_EXPECT_FALSE(c->test, do_checkpoint(c, true) ? false : true);
+	KUNIT_EXPECT_FALSE(c->test, redo_delta_dirty(c->d));
+	redo_delta_super(c->d, &sb);
+	KUNIT_EXPECT_TRUE(c->test, sb.flags & REDO_SB_CLEAN);
+	check_bitmaps(c);
+	close_it(c);
+	redo_test_disk_cycle(c->disk);
+	open_it(c);
+	settle_state(c);
+	close_it(c);
+}
+
+static void run(struct kunit *test, const struct params *p)
+{
+	struct ctx *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
+	u32 i;
+
+	KUNIT_ASSERT_NOT_NULL(test, c);
+	c->test = test;
+	c->p = p;
+	c->held = -1;
+	INIT_LIST_HEAD(&c->changes);
+	prandom_seed_state(&c->rnd, 0x5eed + p->n + p->power + delta_scale);
+	c->gpu = REDO_UNIT_SECTORS / p->grain_sectors;
+	c->n_phys = (u64)p->units * c->gpu;
+	c->now = vzalloc(p->n * sizeof(*c->now));
+	c->acked = vzalloc(p->n * sizeof(*c->now));
+	c->stamp = vzalloc(c->n_phys * sizeof(*c->stamp));
+	KUNIT_ASSERT_TRUE(test, c->now && c->acked && c->stamp);
+	KUNIT_ASSERT_EQ(test, redo_inflight_init(&c->inflight), 0);
+	c->disk = redo_test_disk_new((u64)p->units * REDO_UNIT_SECTORS, &c->rnd);
+	KUNIT_ASSERT_NOT_NULL(test, c->disk);
+	c->disk->discarded = on_discard;
+	c->disk->ctx = c;
+	format_it(c);
+	for (i = 0; i < p->rounds * delta_scale && test->status != KUNIT_FAILURE; i++)
+		one_round(c);
+	if (test->status != KUNIT_FAILURE)
+		seal_at_last(c);
+	kunit_info(test, "%s: %u rounds, %llu commits, %llu checkpoints, %llu full, %llu power cuts, %llu discards, %llu writes",
+		   p->name, i, c->st_commits, c->st_ckpts, c->st_enospc, c->st_crash,
+		   c->disk->discards, c->disk->writes);
+	redo_test_disk_free(c->disk);
+	redo_inflight_exit(&c->inflight);
+	vfree(c->now);
+	vfree(c->acked);
+	vfree(c->stamp);
+}
+
+static const struct params cases[] = {
+	{ .name = "plain", .n = 40000, .grain_sectors = 8, .units = 16, .rounds = 2,
+	  .steps = 1500, .max_run = 1500 },
+	{ .name = "full", .n = 40000, .grain_sectors = 8, .units = 5, .rounds = 2,
+	  .steps = 1500, .max_run = 1500, .inflight = true },
+	{ .name = "sparse", .n = 40320, .grain_sectors = 8, .units = 8, .rounds = 2,
+	  .steps = 1500, .max_run = 300, .stride = 504 * 504 * 7, .inflight = true },
+	{ .name = "large grains", .n = 300, .grain_sectors = 2048, .units = 20, .rounds = 8,
+	  .steps = 500, .max_run = 20, .inflight = true },
+	{ .name = "power", .n = 40000, .grain_sectors = 8, .units = 8, .rounds = 20,
+	  .steps = 400, .max_run = 1500, .power = 900, .inflight = true },
+	{ .name = "power, full", .n = 40000, .grain_sectors = 8, .units = 5, .rounds = 20,
+	  .steps = 400, .max_run = 1500, .power = 900, .inflight = true },
+	{ .name = "power, sparse", .n = 40320, .grain_sectors = 8, .units = 6, .rounds = 20,
+	  .steps = 400, .max_run = 100, .stride = 504 * 504 * 7, .power = 600 },
+};
+
+static void case_desc(const struct params *p, char *desc)
+{
+	strscpy(desc, p->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(redo_delta, cases, case_desc);
+
+static void redo_delta_model(struct kunit *test)
+{
+	run(test, test->param_value);
+}
+
+static struct kunit_case redo_delta_cases[] = {
+	KUNIT_CASE_PARAM(redo_delta_model, redo_delta_gen_params),
+	{}
+};
+
+static struct kunit_suite redo_delta_suite = {
+	.name = "redo-delta",
+	.test_cases = redo_delta_cases,
+};
+
+kunit_test_suite(redo_delta_suite);
