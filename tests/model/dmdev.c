@@ -179,12 +179,6 @@ void dmdev_resume(struct dmdev *d)
 	d->suspended = false;
 }
 
-void dmdev_clear(struct dmdev *d)
-{
-	if (!simple(d, DM_DEVICE_CLEAR))
-		die("cannot clear the inactive table of %s", d->name);
-}
-
 bool dmdev_load(struct dmdev *d, u64 sectors, const char *type, const char *params,
 		bool quiet)
 {
@@ -198,18 +192,4 @@ bool dmdev_load(struct dmdev *d, u64 sectors, const char *type, const char *para
 	ok = task_run(t, NULL);
 	quiet_now = false;
 	return ok;
-}
-
-char *dmdev_status(struct dmdev *d, bool table)
-{
-	struct dm_task *t = task_new(table ? DM_DEVICE_TABLE : DM_DEVICE_STATUS, d->name);
-	char *type, *params, *text;
-	u64 start, len;
-
-	if (!dm_task_run(t))
-		die("cannot get the status of %s", d->name);
-	dm_get_next_target(t, NULL, &start, &len, &type, &params);
-	text = xasprintf("%s", params ? params : "");
-	dm_task_destroy(t);
-	return text;
 }

@@ -31,11 +31,8 @@ struct dmdev *dmdev_create(const char *name, u64 sectors, const char *type,
 void dmdev_remove(struct dmdev *d);
 void dmdev_suspend(struct dmdev *d, bool noflush);
 void dmdev_resume(struct dmdev *d);
-void dmdev_clear(struct dmdev *d);
 /* False: refused. */
 bool dmdev_load(struct dmdev *d, u64 sectors, const char *type, const char *params,
 		bool quiet);
-/* First word of the status line on; freed by the caller. */
-char *dmdev_status(struct dmdev *d, bool table);
 
 #endif /* TEST_DMDEV_H */

@@ -47,7 +47,7 @@ struct forest_options {
 	u32 grain;		/* sectors, of the first delta */
 	unsigned int depth_max;
 	unsigned int nodes_max;
-	bool mixed_grains;	/* try children of another grain size */
+	bool mixed_grains;	/* chains of other grain sizes on the same base */
 	bool cache;		/* lower devices have a write cache */
 	bool quiesced;		/* no I/O in flight at snapshots */
 	const char *target;
@@ -61,7 +61,6 @@ struct forest {
 	unsigned int nr_nodes, next_nr;
 	struct chain chain[FOREST_CHAINS];
 	struct view view[FOREST_VIEWS];
-	bool mixed_refused;
 	/* for the report at the end */
 	u64 compared;		/* sectors */
 	unsigned int points_compared;

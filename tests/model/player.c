@@ -71,10 +71,18 @@ static bool older_than_fua(const struct player *p, u64 sector, const void *data)
 	u32 fua = p->fua_epoch[sector];
 	int order;
 
-	if (fua + 1 < p->epoch)
+	if (!p->cache || !fua)
 		return false;
 	order = stamp_order(data, image_at(p->img, sector), p->seed);
 	return order ? order < 0 : fua == p->epoch;
+}
+
+static void put_sector(struct player *p, const struct lw_entry *e, u64 i, bool durable)
+{
+	const u8 *data = e->data + (i << SECTOR_SHIFT);
+
+	if (!older_than_fua(p, e->sector + i, data))
+		image_put(p->img, e->sector + i, data, 1, durable);
 }
 
 static void put_plain(struct player *p, u64 nr, bool durable)
@@ -86,12 +94,8 @@ static void put_plain(struct player *p, u64 nr, bool durable)
 		put_discard(p, nr, e, durable);
 		return;
 	}
-	for (i = 0; i < e->sectors; i++) {
-		const u8 *data = e->data + (i << SECTOR_SHIFT);
-
-		if (!p->cache || !older_than_fua(p, e->sector + i, data))
-			image_put(p->img, e->sector + i, data, 1, durable);
-	}
+	for (i = 0; i < e->sectors; i++)
+		put_sector(p, e, i, durable);
 }
 
 static void put_fua(struct player *p, u64 nr)
@@ -151,8 +155,7 @@ static void put_torn(struct player *p, const struct lw_entry *e, struct rng *rng
 
 	for (i = 0; i < e->sectors; i++)
 		if (rng_percent(rng, 50))
-			image_put(p->img, e->sector + i, e->data + (i << SECTOR_SHIFT), 1,
-				  false);
+			put_sector(p, e, i, false);
 }
 
 static void put_some(struct player *p, u64 to, struct rng *rng, unsigned int keep,

@@ -36,7 +36,7 @@ static struct recorder {
 	u64 clock;
 	struct rng rng;
 	struct range busy[THREADS_MAX];
-	u32 in_flight;
+	u32 in_flight, flushes;
 	u64 allowed, begun;	/* operations that may begin; that have begun */
 	bool stop;
 } rec = {
@@ -110,10 +110,20 @@ static void choose(struct todo *d)
 	memset(d, 0, sizeof(*d));
 	if (pick < 62) {
 		d->kind = DO_WRITE;
-		d->fua = rng_percent(&rec.rng, 20);
+		/* see older_than_fua(): nothing but a commit's flush gives it a place */
+		d->fua = rec.trace->nr_points && rng_percent(&rec.rng, 20);
 		place(d, WRITE_MAX);
 	} else if (pick < 82) {
 		d->kind = DO_FLUSH;
+		/*
+		 * One at a time goes down to a base without deltas: of two, the one
+		 * that completes first is logged without the writes that the other
+		 * has taken along.
+		 */
+		if (!rec.trace->nr_points && rec.flushes) {
+			d->kind = DO_WRITE;
+			place(d, WRITE_MAX);
+		}
 	} else if (pick < 91 && rec.trace->nr_points) {
 		d->kind = DO_DISCARD;
 		place(d, 8 * WRITE_MAX);
@@ -144,8 +154,10 @@ static u64 begin(u32 thread, struct todo *d)
 
 	rec.in_flight++;
 	rec.begun++;
-	if (d->kind == DO_FLUSH)
+	if (d->kind == DO_FLUSH) {
+		rec.flushes++;
 		return op.submit;
+	}
 	rec.busy[thread] = (struct range){ op.from, op.to };
 	op.kind = d->kind == DO_WRITE ? TRACE_WRITE :
 		  d->kind == DO_ZERO ? TRACE_ZERO : TRACE_DISCARD;
@@ -181,6 +193,8 @@ static void finish(u32 thread, const struct todo *d, u64 submitted, void *buffer
 	if (d->kind != DO_FLUSH)
 		rec.trace->op[d->gen].complete = rec.clock++;
 	rec.busy[thread] = (struct range){ 0, 0 };
+	if (d->kind == DO_FLUSH)
+		rec.flushes--;
 	if (d->kind == DO_FLUSH)
 		mark(thread, TRACE_FLUSH, submitted, buffer);
 	else if (d->fua)

@@ -23,7 +23,7 @@ static struct {
 	const char *replay, *save, *redosetup;
 } opt = {
 	.record = {
-		.seed = 1, .sectors = 8 * MIB / SECTOR_SIZE, .grain = 8, .snapshots = 4,
+		.seed = 1, .sectors = 4 * MIB / SECTOR_SIZE, .grain = 8, .snapshots = 4,
 		.threads = 6, .ops = 100, .cache = true, .target = "redo",
 	},
 	.recovery = 10,
@@ -60,7 +60,7 @@ static const char help_text[] =
 "  --ops N         operations between two snapshots (100)\n"
 "  --snapshots N   (4)\n"
 "  --grain SIZE    (4K)\n"
-"  --size SIZE     of the disk (8M)\n"
+"  --size SIZE     of the disk (4M)\n"
 "  --seconds N     stop after that time\n"
 "  --no-cache      lower device without a write cache: all that completed is durable\n"
 "  --save DIR      where the recorded run is kept if a cut fails\n"

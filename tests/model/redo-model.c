@@ -59,7 +59,7 @@ static const char help_text[] =
 "  --seconds N       begin no new sequence after that time\n"
 "  --device DEV      use DEV and not loops over memory; its content is lost (repeat)\n"
 "  --target NAME     no deltas: test the test on dm-linear\n"
-"  --mixed-grains    try children of other grain sizes\n"
+"  --mixed-grains    chains of other grain sizes on the same base\n"
 "  --no-cache        loops say that they have no write cache\n"
 "  --quiesced        nothing in flight while a snapshot is taken\n"
 "  --verbose\n";
@@ -129,7 +129,6 @@ int main(int argc, char **argv)
 	double start = seconds_now();
 	unsigned int i, points = 0;
 	u64 compared = 0;
-	bool mixed = true;
 
 	parse(argc, argv);
 	die_context = how_to_repeat;
@@ -145,12 +144,8 @@ int main(int argc, char **argv)
 		run_sequence(&f);
 		compared += f.compared;
 		points += f.points_compared;
-		mixed &= !f.mixed_refused;
 	}
 	lower_release_all();
-	if (opt.forest.mixed_grains)
-		printf("redo-model: children of another grain size: %s\n",
-		       mixed ? "taken" : "refused by the kernel");
 	printf("redo-model: seeds %llu to %llu, %u steps each: %llu MiB compared, %u times a snapshot point, in %.0f s\n",
 	       (unsigned long long)opt.seed, (unsigned long long)opt.seed + i - 1, opt.steps,
 	       (unsigned long long)(compared >> 11), points, seconds_now() - start);

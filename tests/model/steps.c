@@ -153,14 +153,16 @@ static void apply_all(const struct forest *f, const struct chain *c,
 
 /* --- new deltas --- */
 
-/* The first delta gets the run's grain; others their parent's, or any for a try. */
+/* A chain has one grain size, chosen with its first delta. */
 static u32 choose_grain(struct forest *f, const struct node *parent)
 {
 	static const u32 grains[] = { 8, 128, 2048 };
 
-	if (f->opt.mixed_grains && !f->mixed_refused && rng_percent(&f->rng, 30))
+	if (parent->parent)
+		return parent->grain;
+	if (f->opt.mixed_grains && rng_percent(&f->rng, 50))
 		return grains[rng_below(&f->rng, ARRAY_SIZE(grains))];
-	return parent->parent ? parent->grain : f->opt.grain;
+	return f->opt.grain;
 }
 
 static void format_child(struct forest *f, const struct node *n, u32 grain)
@@ -185,18 +187,16 @@ static void format_child(struct forest *f, const struct node *n, u32 grain)
  * A delta on @parent, formatted here or left blank for the kernel. A grain that
  * is not what the kernel would choose has to be formatted here.
  */
-static struct node *new_delta(struct forest *f, struct node *parent, bool may_mix)
+static struct node *new_delta(struct forest *f, struct node *parent)
 {
-	u32 normal = parent->parent ? parent->grain : 8;
-	u32 grain = may_mix ? choose_grain(f, parent) :
-		    parent->parent ? parent->grain : f->opt.grain;
+	u32 normal = parent->parent ? parent->grain : REDO_GRAIN_SECTORS_MIN;
 	struct lower *dev = lower_get(&f->rng, delta_device_sectors(f->opt.sectors, 8),
 				      f->opt.cache);
 	struct node *n = node_new(f, parent, dev);
 
-	n->grain = grain;
-	if (grain != normal || rng_percent(&f->rng, 25))
-		format_child(f, n, grain);
+	n->grain = choose_grain(f, parent);
+	if (n->grain != normal || rng_percent(&f->rng, 25))
+		format_child(f, n, n->grain);
 	return n;
 }
 
@@ -234,27 +234,6 @@ static void switch_table(struct forest *f, struct chain *c, const struct node *n
 		load(f, c, n);
 	}
 	dmdev_resume(c->dm);
-}
-
-/* Would the kernel take a child of another grain? Once refused, never again. */
-static struct node *new_child(struct forest *f, struct chain *c, struct node *parent)
-{
-	struct node *n = new_delta(f, parent, true);
-	char *line;
-
-	if (!parent->parent || n->grain == parent->grain || !c->dm)
-		return n;
-	line = forest_table(n);
-	if (dmdev_load(c->dm, f->opt.sectors, f->opt.target, line, true)) {
-		dmdev_clear(c->dm);
-		free(line);
-		return n;
-	}
-	free(line);
-	f->mixed_refused = true;
-	n->users = 1;
-	node_put(f, n);
-	return new_delta(f, parent, false);
 }
 
 /* --- the steps; each returns false where it is not possible now --- */
@@ -313,14 +292,6 @@ static void seal_point(struct forest *f, struct chain *c, struct node *n,
 	}
 }
 
-/* A discard goes by the grain of the delta that takes it, which may be either. */
-static void drop_discards(struct job *jobs, unsigned int n)
-{
-	for (; n; n--, jobs++)
-		if (jobs->kind == JOB_DISCARD)
-			jobs->kind = JOB_FLUSH;
-}
-
 static bool step_snapshot(struct forest *f)
 {
 	struct chain *c = chain_random(f, true);
@@ -330,11 +301,9 @@ static bool step_snapshot(struct forest *f)
 
 	if (!c || c->top->depth >= f->opt.depth_max)
 		return false;
-	n = new_child(f, c, c->top);
+	n = new_delta(f, c->top);
 	if (!f->opt.quiesced && rng_percent(&f->rng, 70)) {
 		nr_jobs = choose_jobs(f, c, jobs, BURST_MAX);
-		if (n->grain != c->top->grain)
-			drop_discards(jobs, nr_jobs);
 		jobs_start(jobs, nr_jobs);
 		jobs_wait_some(rng_below(&f->rng, nr_jobs));
 	}
@@ -351,12 +320,11 @@ static bool step_snapshot(struct forest *f)
 static bool step_revert(struct forest *f)
 {
 	struct chain *c = chain_random(f, true);
-	struct node *point, *n, *old;
+	struct node *point = node_random_sealed(f), *n, *old;
 
-	point = node_random_sealed(f);
 	if (!c || !point)
 		return false;
-	n = new_child(f, c, point);
+	n = new_delta(f, point);
 	switch_table(f, c, n);
 	check_grain(n);
 	old = c->top;
@@ -375,7 +343,7 @@ static bool step_clone(struct forest *f)
 
 	if (!c || !point)
 		return false;
-	c->top = new_delta(f, point, !f->mixed_refused && point->parent == NULL);
+	c->top = new_delta(f, point);
 	node_get(c->top);
 	c->content = content_copy(f, point->content);
 	snprintf(c->name, sizeof(c->name), "chain%u", (unsigned int)(c - f->chain));

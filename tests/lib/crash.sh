@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# For cases that run redo-crash.  Sourced.  REDO_SEED sets another first seed.
+
+redo_crash=$TOP/build/tests/redo-crash
+[[ -x $redo_crash ]] || skip "no $redo_crash"
+require_target log-writes
+require_target redo
+
+seed=${REDO_SEED:-1000}
+if [[ $KERNEL == uml ]]; then
+	cuts=60 recovery=10
+else
+	cuts=25 recovery=12
+fi
+redosetup=$TOP/build/userspace/redosetup
+[[ -x $redosetup ]] && offline=(--redosetup "$redosetup") || offline=()
+
+# crash <redo-crash option>...: a run that fails can be repeated exactly from
+# what it leaves in the results directory
+crash() {
+	local said
+	said=$("$redo_crash" --seed "$seed" --cuts "$cuts" --recovery "$recovery" \
+		"${offline[@]}" --save "${REDO_RESULTS:-$SCRATCH}/crash-$CASE-$seed" "$@")
+	echo "$said"
+	said=${said##*redo-crash: }
+	note "$said"
+	seed=$((seed + 1))
+}
