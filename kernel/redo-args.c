@@ -32,8 +32,12 @@ static int value_u32(struct parse *p, const char *name, u32 *value)
 {
 	if (!p->argc)
 		return refuse(p, "%s needs a value", name);
-	if (kstrtou32(p->argv[0], 10, value))
-		return refuse(p, "not a number: %s", p->argv[0]);
+	if (kstrtou32(p->argv[0], 10, value)) {
+		snprintf(p->buf, REDO_ARGS_ERROR_SIZE, "%s: not a number in range: %s",
+			 name, p->argv[0]);
+		*p->error = p->buf;
+		return -EINVAL;
+	}
 	p->argv++;
 	p->argc--;
 	return 0;

@@ -72,6 +72,8 @@ static bool piece_over(struct redo_chain *c, struct bio *bio, blk_status_t statu
 		io->has_rest = false;
 		bio->bi_iter = io->rest;
 		bio->bi_status = BLK_STS_OK;
+		/* If the piece was split below, its end has taken the count to 0. */
+		atomic_set(&bio->__bi_remaining, 1);
 		redo_defer(c, bio);
 		return false;
 	}
@@ -296,6 +298,7 @@ static enum step begin_first(struct redo_chain *c, struct redo_io *io, u64 grain
 	io->len = n;
 	io->state = REDO_IO_FIRST;
 	io->change->cookie = io->leaf;
+	io->change->reserved = 0;
 	io->change->e = (struct redo_extent) {
 		.type = REDO_REC_MAP,
 		.logical = grain,
@@ -311,9 +314,12 @@ void redo_first_write_done(struct redo_chain *c, struct redo_io *io)
 	bool merged;
 
 	io->change = NULL;
+	/* The commit may drop the leaf's count at once; the evictor waits for us. */
+	rcu_read_lock();
 	merged = redo_commit_add(c, change);
 	redo_entries_publish(c, io->leaf, io->grain, io->len,
 			     redo_word(REDO_W_MAPPED, c->active_slot, io->phys));
+	rcu_read_unlock();
 	if (merged)
 		redo_leaf_unbusy(io->leaf);
 	io->leaf = NULL;

@@ -267,11 +267,11 @@ int redo_chain_quiesce(struct redo_chain *c)
 		r = redo_commit_drain(c);
 	else if (c->writable && redo_chain_is_passthrough(c))
 		r = blkdev_issue_flush(c->slot[0].bdev);
-	cancel_delayed_work_sync(&c->tick);
-	flush_work(&c->commit_work);
 	spin_lock_irq(&c->lock);
 	c->parked = true;
 	spin_unlock_irq(&c->lock);
+	cancel_delayed_work_sync(&c->tick);
+	flush_work(&c->commit_work); /* what began before it could see that */
 	if (cancel_work_sync(&c->event_work))
 		redo_chain_event(c);
 	return r;

@@ -123,6 +123,7 @@ struct redo_chain {
 	struct list_head changes;	/* of the next commit, in the order they happened */
 	u32 nr_changes;
 	bool force_commit;		/* drain: flush even if nothing is listed */
+	bool timer_expired;		/* what is listed has waited long enough */
 	int commit_error;		/* of the last commit */
 	struct bio_list commit_waiters;	/* flushes and FUA writes */
 	struct bio_list deferred;	/* for the workers */

@@ -61,8 +61,22 @@ static bool can_merge(const struct redo_change *a, const struct redo_change *b)
 	       (a->e.phys + a->e.len == b->e.phys && a->e.len + b->e.len <= REDO_REC_MAP_MAX);
 }
 
+/*
+ * Of the leaves reserved for two changes that became one, only those are still
+ * needed that it may create: one at each end, and a directory for each whole one.
+ */
+static u32 merge_reserved(struct redo_change *last, const struct redo_change *change)
+{
+	u64 sum = last->reserved + change->reserved;
+	u64 need = min_t(u64, sum, 2 + last->e.len / (REDO_FANOUT * REDO_FANOUT));
+
+	last->reserved = need;
+	return sum - need;
+}
+
 bool redo_commit_add(struct redo_chain *c, struct redo_change *change)
 {
+	u32 surplus = 0;
 	struct redo_change *last = NULL;
 	unsigned long flags;
 	bool merged = false;
@@ -73,6 +87,7 @@ bool redo_commit_add(struct redo_chain *c, struct redo_change *change)
 		last = list_last_entry(&c->changes, struct redo_change, list);
 	if (last && can_merge(last, change)) {
 		last->e.len += change->e.len;
+		surplus = merge_reserved(last, change);
 		merged = true;
 	} else {
 		list_add_tail(&change->list, &c->changes);
@@ -81,6 +96,8 @@ bool redo_commit_add(struct redo_chain *c, struct redo_change *change)
 	nr = c->nr_changes;
 	spin_unlock_irqrestore(&c->lock, flags);
 
+	if (surplus)
+		redo_delta_unreserve(c->active, surplus);
 	if (merged)
 		redo_change_free(c, change);
 	else if (nr == 1)
@@ -129,30 +146,41 @@ struct batch {
 	struct list_head changes;
 	struct bio_list waiters;
 	struct bio_list failed;
-	bool force;
 };
 
-/* Everything that has gathered. False: nothing, and no commit is in flight now. */
+/* Somebody waits for a commit, or enough has gathered. lock held. */
+static bool __commit_due(struct redo_chain *c)
+{
+	return c->force_commit || c->timer_expired || c->nr_changes >= CHANGES_KICK ||
+	       !bio_list_empty(&c->commit_waiters) || !bio_list_empty(&c->failed);
+}
+
+/*
+ * Everything that has gathered. False: no commit is due, and none is in flight
+ * now; what is on the list waits for the timer.
+ */
 static bool grab(struct redo_chain *c, struct batch *b)
 {
-	bool any;
-
 	INIT_LIST_HEAD(&b->changes);
 	spin_lock_irq(&c->lock);
+	c->committing = __commit_due(c) && !c->parked;
+	if (!c->committing) {
+		if (c->nr_changes && !c->parked)
+			queue_delayed_work(c->commit_wq, &c->tick, COMMIT_INTERVAL);
+		spin_unlock_irq(&c->lock);
+		return false;
+	}
 	list_splice_init(&c->changes, &b->changes);
 	c->nr_changes = 0;
 	b->waiters = c->commit_waiters;
 	bio_list_init(&c->commit_waiters);
 	b->failed = c->failed;
 	bio_list_init(&c->failed);
-	b->force = c->force_commit;
 	c->force_commit = false;
-	any = b->force || !list_empty(&b->changes) || !bio_list_empty(&b->waiters) ||
-	      !bio_list_empty(&b->failed);
-	c->committing = any;
+	c->timer_expired = false;
 	spin_unlock_irq(&c->lock);
 	wake_up_all(&c->throttle);
-	return any;
+	return true;
 }
 
 static void end_waiters(struct bio_list *waiters, int error)
@@ -184,8 +212,8 @@ static int apply(struct redo_chain *c, struct list_head *chunk, int error)
 	list_for_each_entry_safe(change, next, chunk, list) {
 		if (!error)
 			error = redo_delta_apply(c->active, &change->e);
-		if (change->e.type == REDO_REC_ZERO)
-			redo_delta_unreserve(c->active, 1);
+		if (change->reserved)
+			redo_delta_unreserve(c->active, change->reserved);
 		if (change->cookie && !error)
 			redo_leaf_unbusy(change->cookie);
 		redo_change_free(c, change);
@@ -280,11 +308,27 @@ static void run_batch(struct redo_chain *c, struct batch *b)
 		checkpoint(c);
 }
 
+static bool is_parked(struct redo_chain *c)
+{
+	bool parked;
+
+	spin_lock_irq(&c->lock);
+	parked = c->parked;
+	spin_unlock_irq(&c->lock);
+	return parked;
+}
+
 static void commit_run(struct work_struct *work)
 {
 	struct redo_chain *c = container_of(work, struct redo_chain, commit_work);
 	struct batch b;
 
+	/*
+	 * While the device is suspended the chain belongs to the hand-over; what
+	 * kicked us (the shrinker, say) comes back with the resume.
+	 */
+	if (is_parked(c))
+		return;
 	while (c->active && grab(c, &b)) {
 		run_batch(c, &b);
 		redo_nospace_run(c);
@@ -300,6 +344,9 @@ static void tick_run(struct work_struct *work)
 {
 	struct redo_chain *c = container_of(to_delayed_work(work), struct redo_chain, tick);
 
+	spin_lock_irq(&c->lock);
+	c->timer_expired = c->nr_changes;
+	spin_unlock_irq(&c->lock);
 	redo_commit_kick(c);
 }
 

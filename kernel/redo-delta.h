@@ -121,6 +121,7 @@ struct redo_change {
 	struct list_head list;
 	struct redo_extent e;
 	void *cookie;		/* the caller's own */
+	u32 reserved;		/* leaves reserved for it: the caller's own, too */
 };
 
 /*

@@ -14,11 +14,21 @@ static u64 zero_slot(void)
 	return redo_word(REDO_W_ZERO, 0, 0) | REDO_W_TAG;
 }
 
+/*
+ * A change that may create a leaf needs room for it, so that the checkpoint finds
+ * it. Where a grain of ours is zeroed the leaf exists; this way a full delta can
+ * still be emptied. NULL: no room.
+ */
 static struct redo_change *zero_change(struct redo_chain *c, u64 grain, u32 len,
-				       struct redo_leaf *leaf)
+				       struct redo_leaf *leaf, u64 word)
 {
-	struct redo_change *change = redo_change_alloc(c, GFP_NOIO);
+	u32 reserved = !redo_word_is_own(redo_word_untag(word), c->active_slot);
+	struct redo_change *change;
 
+	if (reserved && redo_delta_reserve(c->active, reserved))
+		return NULL;
+	change = redo_change_alloc(c, GFP_NOIO);
+	change->reserved = reserved;
 	change->cookie = leaf;
 	change->e = (struct redo_extent) {
 		.type = REDO_REC_ZERO,
@@ -28,14 +38,10 @@ static struct redo_change *zero_change(struct redo_chain *c, u64 grain, u32 len,
 	return change;
 }
 
-/* The change merged into its predecessor needs no reservation of its own. */
-static bool add_zero_change(struct redo_chain *c, struct redo_change *change)
+static void drop_change(struct redo_chain *c, struct redo_change *change)
 {
-	bool merged = redo_commit_add(c, change);
-
-	if (merged)
-		redo_delta_unreserve(c->active, 1);
-	return merged;
+	redo_delta_unreserve(c->active, change->reserved);
+	redo_change_free(c, change);
 }
 
 /*
@@ -51,15 +57,14 @@ static int zero_whole_slot(struct redo_chain *c, u64 *slot, u64 v, u64 grain, u3
 		return len;
 	if (redo_word_state(v) == REDO_W_PENDING)
 		return -EBUSY;
-	if (redo_delta_reserve(c->active, 1))
+	change = zero_change(c, grain, len, NULL, v);
+	if (!change)
 		return -ENOSPC;
-	change = zero_change(c, grain, len, NULL);
 	if (cmpxchg(slot, v, redo_word(REDO_W_PENDING, 0, 0) | REDO_W_TAG) != v) {
-		redo_delta_unreserve(c->active, 1);
-		redo_change_free(c, change);
+		drop_change(c, change);
 		return -EAGAIN;
 	}
-	add_zero_change(c, change);
+	redo_commit_add(c, change);
 	smp_store_release(slot, zero_slot()); /* pairs with redo_map_word() */
 	redo_wake_pending(c, redo_leaf_index(grain));
 	return len;
@@ -104,21 +109,22 @@ static int zero_in_leaf(struct redo_chain *c, struct redo_leaf *leaf, u64 grain,
 		redo_leaf_unbusy(leaf);
 		return n;
 	}
-	if (redo_delta_reserve(c->active, 1)) {
+	change = zero_change(c, grain, len, leaf, READ_ONCE(*pos));
+	if (!change) {
 		redo_leaf_unbusy(leaf);
 		return -ENOSPC;
 	}
-	change = zero_change(c, grain, len, leaf);
 	n = begin_zero(pos, len);
 	if (!n) {
-		redo_delta_unreserve(c->active, 1);
-		redo_change_free(c, change);
+		drop_change(c, change);
 		redo_leaf_unbusy(leaf);
 		return redo_word_state(READ_ONCE(*pos)) == REDO_W_PENDING ? -EBUSY : -EAGAIN;
 	}
 	change->e.len = n;
-	merged = add_zero_change(c, change);
+	rcu_read_lock(); /* as in redo_first_write_done() */
+	merged = redo_commit_add(c, change);
 	redo_entries_publish(c, leaf, grain, n, redo_word(REDO_W_ZERO, 0, 0));
+	rcu_read_unlock();
 	if (merged)
 		redo_leaf_unbusy(leaf);	/* else the change keeps the count */
 	return n;

@@ -47,6 +47,8 @@ static struct redo_leaf *next_victim(struct redo_map *map, u64 *left)
 		if (!v || redo_word_is_tagged(v))
 			continue;
 		leaf = redo_slot_leaf(v);
+		if (leaf->frozen) /* in this very batch: the hand has been all round */
+			continue;
 		if (READ_ONCE(leaf->referenced))
 			WRITE_ONCE(leaf->referenced, false);
 		else if (!atomic_read(&leaf->busy))
@@ -64,7 +66,7 @@ static u32 unlink_batch(struct redo_map *map, struct redo_leaf **batch, u32 n)
 		struct redo_leaf *leaf = batch[i];
 		u64 *slot = redo_map_slot(map, leaf->index), v;
 
-		if (atomic_read(&leaf->busy)) {
+		if (atomic_read_acquire(&leaf->busy)) { /* pairs with redo_leaf_unbusy() */
 			WRITE_ONCE(leaf->frozen, false);
 			continue;
 		}

@@ -50,7 +50,8 @@ static int claim_slots(struct redo_chain *c)
 		if (r)
 			return r;
 		redo_delta_super(s->delta, &sb);
-		if (s->owned || (sb.state == REDO_STATE_SEALED && !redo_delta_dirty(s->delta)))
+		/* Ours already: only the features may be new. */
+		if (!s->owned && sb.state == REDO_STATE_SEALED && !redo_delta_dirty(s->delta))
 			continue;
 		r = redo_delta_claim(s->delta, c, &c->inflight, passdown);
 		s->owned = !r;
@@ -206,9 +207,10 @@ int redo_handover(struct redo_target *t)
 	if (t->chain == old) {		/* resumed as it was */
 		r = old->mode == REDO_MODE_FAILED ? -EIO : 0;
 	} else {
-		r = redo_validate_chain(t);
+		r = redo_validate_chain(t, t->nr_deltas);
 		if (!r)
 			r = switch_chain(t, old);
+		t->up = !r;
 	}
 	mutex_unlock(&redo_chains_mutex);
 	memalloc_noio_restore(noio);

@@ -127,13 +127,26 @@ static int msg_allocated(struct redo_target *t, char **argv, char *result, unsig
 	return allocated(t->chain, start, start + sectors, &a);
 }
 
+/*
+ * The live table, with us in it, cannot be swapped while dm runs a message; so
+ * once the chain is up it stays ours until we return.
+ */
+static bool is_up(struct redo_target *t)
+{
+	bool up;
+
+	mutex_lock(&redo_chains_mutex);
+	up = t->up && t->chain && READ_ONCE(t->chain->mode) != REDO_MODE_FAILED;
+	mutex_unlock(&redo_chains_mutex);
+	return up;
+}
+
 int redo_message(struct dm_target *ti, unsigned int argc, char **argv,
 		 char *result, unsigned int maxlen)
 {
 	struct redo_target *t = ti->private;
 
-	if (!t->chain || list_empty(&t->chain->registry) ||
-	    READ_ONCE(t->chain->mode) == REDO_MODE_FAILED) {
+	if (!is_up(t)) {
 		DMERR("message %s: the chain is not at work", argv[0]);
 		return -EINVAL;
 	}

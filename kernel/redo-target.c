@@ -58,7 +58,11 @@ static int open_devices(struct redo_target *t, const struct redo_args *a)
 	return r ?: redo_validate_devices(t);
 }
 
-/* Find out what is on delta @i; the blank last one of a writable line is formatted. */
+/*
+ * Find out what is on delta @i. The blank last one of a writable line is
+ * formatted, once the rest of the line has been found good: else it would carry
+ * the wrong parent.
+ */
 static int get_delta(struct redo_target *t, u32 i)
 {
 	struct block_device *bdev = t->dev[i]->bdev;
@@ -67,7 +71,7 @@ static int get_delta(struct redo_target *t, u32 i)
 	if (t->writable && i == t->nr_deltas - 1) {
 		r = redo_delta_probe(bdev);
 		if (r == REDO_PROBE_BLANK)
-			r = redo_format_blank(t, i);
+			r = redo_validate_chain(t, i) ?: redo_format_blank(t, i);
 		else if (r == REDO_PROBE_FOREIGN) {
 			DMERR("%pg: neither a delta nor blank: zero its first 4 KiB if it is to become one",
 			      bdev);
@@ -92,7 +96,7 @@ static int get_deltas(struct redo_target *t)
 
 	for (i = 0; i < t->nr_deltas && !r; i++)
 		r = get_delta(t, i);
-	return r ?: redo_validate_chain(t);
+	return r ?: redo_validate_chain(t, t->nr_deltas);
 }
 
 /* Kept for the table line: the arguments as they were given. */

@@ -18,7 +18,8 @@ struct redo_target {
 	struct dm_dev **dev;		/* nr_deltas, oldest first */
 	struct redo_delta **delta;	/* likewise, each with a reference */
 	char *feature_line;		/* " <n> <arg> ..." or "" */
-	struct redo_chain *chain;	/* NULL once it has been handed on */
+	struct redo_chain *chain;	/* NULL once it has been handed on; redo_chains_mutex */
+	bool up;			/* brought up: the chain is ours; redo_chains_mutex */
 };
 
 /* Those deltas of the line that the chain does not have yet; takes references. */
@@ -30,8 +31,11 @@ void redo_target_add_slots(struct redo_target *t, struct redo_chain *c);
 int redo_validate_devices(struct redo_target *t);
 /* Format the last delta if it is blank and the line is writable. Logs. */
 int redo_format_blank(struct redo_target *t, u32 index);
-/* The deltas fit together, over this base, in this order. Logs; -EINVAL etc. */
-int redo_validate_chain(struct redo_target *t);
+/*
+ * The first @nr deltas fit together, over this base, in this order. Logs;
+ * -EINVAL etc.
+ */
+int redo_validate_chain(struct redo_target *t, u32 nr);
 /* CRC32C of the first and last 64 KiB. */
 int redo_base_fingerprint(struct block_device *bdev, u32 *head, u32 *tail);
 

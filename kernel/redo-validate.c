@@ -174,6 +174,8 @@ static int check_state(struct redo_target *t, u32 i, const struct redo_super *sb
 		return 0;
 	if (!t->writable)
 		return REFUSE(t, i, "not sealed, yet not the last of a read-only table line");
+	if (!t->delta[i + 1])
+		return 0;	/* blank: it will be new */
 	redo_delta_super(t->delta[i + 1], &child);
 	if (child.state != REDO_STATE_NEW)
 		return REFUSE(t, i, "not sealed, but the delta on top of it is in use already");
@@ -213,13 +215,13 @@ static int check_fingerprint(struct redo_target *t, const struct redo_super *sb)
 	return -EINVAL;
 }
 
-int redo_validate_chain(struct redo_target *t)
+int redo_validate_chain(struct redo_target *t, u32 nr)
 {
 	struct redo_super sb[2];	/* this one and the one below, in turn */
 	int r = 0;
 	u32 i;
 
-	for (i = 0; i < t->nr_deltas && !r; i++) {
+	for (i = 0; i < nr && !r; i++) {
 		struct redo_super *cur = &sb[i & 1];
 
 		redo_delta_super(t->delta[i], cur);
