@@ -235,6 +235,9 @@ static int add_live(struct scan *s, const struct redo_dm_info *info, const struc
 	if (info->read_only && !(top && !strcmp(top->chain, info->name)))
 		return add_view(s, info, t);
 	c = redo_add_chain(s->set, top ? top->chain : info->name);
+	/* Two devices for one name: somebody's own doing. Each under its own. */
+	if (c && c->dm_name[0])
+		c = redo_add_chain(s->set, info->name);
 	if (!c)
 		return -ENOMEM;
 	redo_copy(c->dm_name, info->name, sizeof(c->dm_name));

@@ -22,6 +22,21 @@ int redo_read_supers(const struct redo_io *io, struct redo_supers *s)
 	return 0;
 }
 
+/* A magic of ours at any of the three places: a damaged delta, not something else. */
+static bool not_ours(const struct redo_io *io, const struct redo_supers *s)
+{
+	u8 block[REDO_BLOCK_SIZE];
+	struct redo_header h;
+
+	for (int i = 0; i < 2; i++)
+		if (s->bad[i] != REDO_BAD_BLANK && s->bad[i] != REDO_BAD_MAGIC)
+			return false;
+	if (redo_io_block(io, 0, block))
+		return true;
+	redo_unpack_header((const struct redo_disk_header *)block, &h);
+	return h.magic != REDO_MAGIC_UNIT;
+}
+
 int redo_read_super(const struct redo_io *io, const char *path, struct redo_super *sb)
 {
 	struct redo_supers s;
@@ -29,12 +44,10 @@ int redo_read_super(const struct redo_io *io, const char *path, struct redo_supe
 
 	if (r)
 		return redo_err(-r, "%s: cannot read the superblock: %s", path, strerror(-r));
-	if (s.cur < 0 && s.bad[0] == REDO_BAD_BLANK && s.bad[1] == REDO_BAD_BLANK)
-		return redo_err(ENODATA, "%s: not a delta (both superblock slots are blank)", path);
+	if (s.cur < 0 && not_ours(io, &s))
+		return redo_err(ENODATA, "%s: not a delta", path);
 	if (s.cur < 0)
-		return redo_err(s.bad[0] == REDO_BAD_MAGIC && s.bad[1] == REDO_BAD_MAGIC ?
-				ENODATA : EUCLEAN,
-				"%s: no valid superblock (slot A: %s, slot B: %s)", path,
+		return redo_err(EUCLEAN, "%s: no valid superblock (slot A: %s, slot B: %s)", path,
 				redo_bad_str(s.bad[0]), redo_bad_str(s.bad[1]));
 	*sb = s.sb[s.cur];
 	return 0;

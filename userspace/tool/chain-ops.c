@@ -81,8 +81,8 @@ static int delta_bytes(u64 *bytes)
 	*bytes = DEFAULT_DELTA_BYTES;
 	if (opts.size && parse_size(opts.size, 'm', bytes))
 		return redo_err(EINVAL, "--size %s: not a size", opts.size);
-	if (*bytes < REDO_UNIT_SIZE)
-		return redo_err(EINVAL, "--size %s: a delta needs at least one unit of 16 MiB",
+	if (*bytes < 2 * REDO_UNIT_SIZE)
+		return redo_err(EINVAL, "--size %s: at least 32m are needed, a unit of 16 MiB for metadata and one for data",
 				opts.size);
 	return 0;
 }
@@ -118,6 +118,8 @@ static int like_what(const struct redo_chain *c, const struct redo_table *t, str
 		if (!r && (s->lv[0] || s->file[0]))
 			return 0;
 	}
+	if (!r)
+		redo_dev_path(t->base, s->path, sizeof(s->path));
 	return r;
 }
 

@@ -24,6 +24,8 @@ static int list_chains(struct redo_set *set, int argc, char **argv)
 
 	if (!rows)
 		return redo_err(ENOMEM, "out of memory");
+	if (!opts.sort)
+		opts.sort = "chain";
 	for (u32 i = 0; i < set->nr_chains; i++)
 		if (wanted(set->chain[i].name, argc, argv))
 			chain_row_of(set, &set->chain[i], &rows[nr++]);

@@ -9,6 +9,7 @@ struct job {
 	struct redo_node *top;
 	struct new_delta delta;
 	char *params;
+	bool done;
 };
 
 static int unused_name(struct redo_set *set, const struct job *j)
@@ -39,6 +40,16 @@ static int look(struct redo_set *set, struct job *j)
 					j->chain);
 	}
 	return unused_name(set, j);
+}
+
+/* Each device is for one delta. */
+static int devices_differ(int nr)
+{
+	for (int i = 0; i < nr; i++)
+		for (int k = 0; k < i; k++)
+			if (redo_path_rdev(opts.delta[i]) == redo_path_rdev(opts.delta[k]))
+				return redo_err(EINVAL, "%s: given for two deltas", opts.delta[i]);
+	return 0;
 }
 
 static int look_at_all(struct redo_set *set, struct job *jobs, int nr)
@@ -84,6 +95,8 @@ static int barrier(struct job *jobs, int nr)
 		s[i].params = jobs[i].params;
 	}
 	r = redo_switch_tables(s, nr, freeze ? 0 : REDO_DM_NOLOCKFS, &w);
+	for (int i = 0; i < nr; i++)
+		jobs[i].done = s[i].done;
 	free(s);
 	if (!r)
 		verbose("window: %.1f ms (suspend %.1f ms, resume %.1f ms)", w.window_s * 1e3,
@@ -106,8 +119,13 @@ static int take(struct redo_set *set, struct job *jobs, int nr)
 	}
 	if (!r)
 		r = barrier(jobs, nr);
-	for (int i = 0; r && i < made; i++)
-		drop_delta(&jobs[i].delta, jobs[i].top);
+	for (int i = 0; r && i < made; i++) {
+		if (!jobs[i].done)
+			drop_delta(&jobs[i].delta, jobs[i].top);
+		else
+			say("%s@%s: was made before another chain failed", jobs[i].c->name,
+			    jobs[i].snap);
+	}
 	return r;
 }
 
@@ -123,6 +141,8 @@ int cmd_snapshot(const struct command *c, int argc, char **argv)
 		r = split_point(argv[i], jobs[i].chain, jobs[i].snap);
 	if (!r && opts.nr_delta && opts.nr_delta != argc)
 		r = usage_error(c, "--delta must be given once for each chain");
+	if (!r)
+		r = devices_differ(opts.nr_delta);
 	if (!r && !redo_dm_present())
 		r = -ENODEV;
 	if (!r)

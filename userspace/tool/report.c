@@ -182,6 +182,21 @@ static char *field_list(const char *default_fields)
 
 static char refusal[256];
 static bool want_help;
+static const struct dm_report_field_type *row_fields;	/* one field a line; else NULL */
+
+/* A line of columns-as-rows comes as "Heading value": make two columns of it. */
+static void print_row(const char *line)
+{
+	for (const struct dm_report_field_type *f = row_fields; f->id[0]; f++) {
+		size_t len = strlen(f->heading);
+
+		if (!strncmp(line, f->heading, len) && line[len] == ' ') {
+			printf("%-12s %s\n", f->heading, line + len + 1);
+			return;
+		}
+	}
+	puts(line);
+}
 
 __attribute__((format(printf, 5, 6)))
 static void on_log(int level, const char *file __unused, int line __unused,
@@ -193,8 +208,15 @@ static void on_log(int level, const char *file __unused, int line __unused,
 	if ((level & 7) <= LOG_ERR && !refusal[0]) {
 		vsnprintf(refusal, sizeof(refusal), fmt, ap);
 	} else if ((level & 7) == LOG_WARN && (want_help || !(level & LOG_STDERR))) {
-		vprintf(fmt, ap);
-		putchar('\n');
+		char *text = NULL;
+
+		if (vasprintf(&text, fmt, ap) < 0)
+			text = NULL;
+		if (text && row_fields && !want_help)
+			print_row(text);
+		else if (text)
+			puts(text);
+		free(text);
 	}
 	va_end(ap);
 }
@@ -241,6 +263,7 @@ int report_rows(enum report_kind kind, const char *name, void *rows, u32 nr, siz
 		flags |= DM_REPORT_OUTPUT_COLUMNS_AS_ROWS;
 	want_help = asks_help(opts.fields) || asks_help(opts.sort) || asks_help(opts.select);
 	refusal[0] = '\0';
+	row_fields = as_rows && !opts.json && !opts.noheadings ? fields_of(kind) : NULL;
 	dm_log_with_errno_init(on_log);
 	rh = dm_report_init_with_selection(&report_types, types, fields_of(kind), fields, " ",
 					   flags, opts.sort ? opts.sort : "", opts.select, none,

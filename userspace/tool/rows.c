@@ -72,18 +72,23 @@ static const char *join(const char *list, const char *item)
 	return list && *list ? keep("%s,%s", list, item) : keep("%s", item);
 }
 
-/* The rank of a delta on one point: which of several speaks for it. */
+static bool same_point(const struct redo_node *a, const struct redo_node *b)
+{
+	return names_a_point(a) && !strcmp(a->label.snap_name, b->label.snap_name) &&
+	       !strcmp(a->chain, b->chain) &&
+	       redo_uuid_eq(a->sb.parent_uuid, b->sb.parent_uuid) &&
+	       redo_uuid_eq(a->sb.tree_uuid, b->sb.tree_uuid);
+}
+
+/* Of several deltas on one point the first that was made speaks for it. */
 static bool first_of_point(const struct redo_set *set, const struct redo_node *n)
 {
 	for (u32 i = 0; i < set->nr_nodes; i++) {
 		const struct redo_node *o = &set->node[i];
 
-		if (o == n)
-			return true;
-		if (names_a_point(o) && !strcmp(o->label.snap_name, n->label.snap_name) &&
-		    !strcmp(o->chain, n->chain) &&
-		    redo_uuid_eq(o->sb.parent_uuid, n->sb.parent_uuid) &&
-		    redo_uuid_eq(o->sb.tree_uuid, n->sb.tree_uuid))
+		if (o != n && same_point(o, n) &&
+		    (o->sb.chain_seq < n->sb.chain_seq ||
+		     (o->sb.chain_seq == n->sb.chain_seq && o < n)))
 			return false;
 	}
 	return true;

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* From a heap of superblocks to chains and their present. */
+#include "unit.h"
+
+#define MAX	32
+
+static struct redo_set set;
+
+/* Node @id on @parent (0: base). Returns the index before sorting. */
+static struct redo_node *add(u8 id, u8 parent, u32 state, u64 seq, const char *chain, const char *snap)
+{
+	struct redo_node *n;
+
+	set.node = realloc(set.node, (set.nr_nodes + 1) * sizeof(*set.node));
+	n = &set.node[set.nr_nodes++];
+	memset(n, 0, sizeof(*n));
+	n->sb.uuid[0] = id;
+	n->sb.parent_uuid[0] = parent;
+	n->sb.tree_uuid[0] = 99;
+	n->sb.state = state;
+	n->sb.chain_seq = seq;
+	n->sb.virtual_sectors = 2048;
+	if (state == REDO_STATE_SEALED)
+		n->sb.content_generation = 1000 + id;
+	if (state != REDO_STATE_NEW && parent)
+		n->sb.parent_content = 1000 + parent;
+	n->sb.depth = 0;
+	for (u32 i = 0; i < set.nr_nodes - 1; i++)
+		if (parent && set.node[i].sb.uuid[0] == parent)
+			n->sb.depth = set.node[i].sb.depth + 1;
+	snprintf(n->path, sizeof(n->path), "/dev/d%u", id);
+	n->rdev = id;
+	redo_copy(n->label.chain_name, chain, sizeof(n->label.chain_name));
+	redo_copy(n->label.snap_name, snap, sizeof(n->label.snap_name));
+	return n;
+}
+
+static int start(void **state __unused)
+{
+	memset(&set, 0, sizeof(set));
+	return 0;
+}
+
+static int stop(void **state __unused)
+{
+	redo_set_free(&set);
+	return 0;
+}
+
+static struct redo_chain *chain(const char *name)
+{
+	struct redo_chain *c = redo_find_chain(&set, name);
+
+	assert_non_null(c);
+	return c;
+}
+
+static void present_is(const char *name, u8 id)
+{
+	struct redo_chain *c = chain(name);
+
+	if (c->problem[0])
+		print_message("%s\n", c->problem);
+	assert_string_equal(c->problem, "");
+	assert_non_null(c->present);
+	assert_int_equal(c->present->sb.uuid[0], id);
+}
+
+static void problem_has(const char *name, const char *text)
+{
+	if (!strstr(chain(name)->problem, text))
+		fail_msg("'%s' does not say '%s'", chain(name)->problem, text);
+}
+
+#define NEW	REDO_STATE_NEW
+#define ACTIVE	REDO_STATE_ACTIVE
+#define SEALED	REDO_STATE_SEALED
+#define RETIRED	REDO_STATE_RETIRED
+
+static void straight_line(void **state __unused)
+{
+	struct redo_node *line[8];
+
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, SEALED, 2, "web", "b");
+	add(3, 2, ACTIVE, 3, "web", "c");
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 3);
+	assert_int_equal(redo_line_of(&set, chain("web")->present, line, 8), 3);
+	assert_int_equal(line[0]->sb.uuid[0], 1);
+	assert_int_equal(line[2]->sb.uuid[0], 3);
+	assert_int_equal(redo_line_of(&set, chain("web")->present, line, 2), -E2BIG);
+	assert_int_equal(redo_line_of(&set, NULL, line, 8), 0);
+	assert_int_equal(redo_next_chain_seq(&set, set.node[0].sb.tree_uuid), 4);
+	assert_int_equal(redo_find_point(&set, chain("web"), "b")->sb.uuid[0], 2);
+	assert_null(redo_find_point(&set, chain("web"), "x"));
+}
+
+/* A crash after the parent was sealed: the new one counts. */
+static void sealed_and_new(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, NEW, 2, "web", "b");
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 2);
+}
+
+/* A crash before it: the new one does not count, its point is not there. */
+static void active_and_new(void **state __unused)
+{
+	add(1, 0, ACTIVE, 1, "web", "a");
+	add(2, 1, NEW, 2, "web", "b");
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 1);
+	assert_null(redo_find_point(&set, chain("web"), "b"));
+	assert_non_null(redo_find_point(&set, chain("web"), "a"));
+}
+
+static void first_new_over_base(void **state __unused)
+{
+	add(1, 0, NEW, 1, "web", "a");
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 1);
+}
+
+/* A revert: two active for a moment, the later one is the present. */
+static void reverted(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, SEALED, 2, "web", "b");
+	add(3, 2, ACTIVE, 3, "web", "c");
+	add(4, 1, ACTIVE, 4, "web", "b");
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 4);
+	/* Both 2 and 4 are on the point b. */
+	assert_int_equal(redo_find_point(&set, chain("web"), "b")->sb.parent_uuid[0], 1);
+	assert_int_equal(redo_find_point(&set, chain("web"), "c")->sb.uuid[0], 3);
+	assert_true(redo_is_ancestor(&set.node[0], chain("web")->present));
+	assert_false(redo_is_ancestor(&set.node[1], chain("web")->present));
+}
+
+/* A revert that was prepared and never done. */
+static void revert_prepared(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, ACTIVE, 2, "web", "b");
+	add(3, 0, NEW, 3, "web", "a");
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 2);
+}
+
+static void retired_keeps_names(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, RETIRED, 2, "web", "b");
+	add(3, 0, ACTIVE, 3, "web", "a");
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 3);
+	assert_int_equal(redo_find_point(&set, chain("web"), "b")->sb.uuid[0], 2);
+}
+
+static void clones(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, ACTIVE, 2, "web", "b");
+	add(3, 1, ACTIVE, 3, "copy", "b");
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 2);
+	present_is("copy", 3);
+	/* A clone knows the points below it by the old chain's names. */
+	assert_int_equal(redo_find_point(&set, chain("copy"), "a")->sb.uuid[0], 1);
+}
+
+static void missing_parent(void **state __unused)
+{
+	struct redo_node *n;
+
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, SEALED, 2, "web", "b");
+	add(3, 2, ACTIVE, 3, "web", "c");
+	n = &set.node[1];
+	*n = set.node[2];
+	set.nr_nodes = 2;
+	assert_int_equal(redo_discover(&set), 0);
+	problem_has("web", "02000000-0000-0000-0000-000000000000");
+	problem_has("web", "the parent of /dev/d3");
+}
+
+static void missing_top(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, SEALED, 2, "web", "b");
+	assert_int_equal(redo_discover(&set), 0);
+	assert_null(chain("web")->present);
+	problem_has("web", "on top of /dev/d2");
+}
+
+/* The top is gone, but a prepared revert lies around: not the present. */
+static void missing_top_with_leftover(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 0, NEW, 2, "web", "a");
+	add(3, 1, SEALED, 3, "web", "b");
+	assert_int_equal(redo_discover(&set), 0);
+	assert_null(chain("web")->present);
+	problem_has("web", "on top of /dev/d3");
+}
+
+static void duplicates(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, ACTIVE, 2, "web", "b");
+	redo_copy(add(2, 1, ACTIVE, 2, "web", "b")->path, "/dev/copy", REDO_TEXT_MAX);
+	assert_int_equal(redo_discover(&set), 0);
+	problem_has("web", "another device carries the same delta");
+}
+
+static void wrong_content(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, ACTIVE, 2, "web", "b");
+	set.node[1].sb.parent_content = 7;
+	assert_int_equal(redo_discover(&set), 0);
+	problem_has("web", "another content");
+}
+
+static void parent_not_sealed(void **state __unused)
+{
+	add(1, 0, ACTIVE, 1, "web", "a");
+	add(2, 1, ACTIVE, 2, "web", "b");
+	assert_int_equal(redo_discover(&set), 0);
+	problem_has("web", "has taken over");
+}
+
+/* Two deltas that name each other; depths cannot fit. */
+static void cycles(void **state __unused)
+{
+	add(1, 2, SEALED, 1, "web", "a");
+	add(2, 1, ACTIVE, 2, "web", "b");
+	set.node[0].sb.depth = 1;
+	set.node[1].sb.depth = 2;
+	assert_int_equal(redo_discover(&set), 0);
+	problem_has("web", "does not fit its parent");
+	for (u32 i = 0; i < 4; i++) {
+		set.node[0].sb.depth = i & 1;
+		set.node[1].sb.depth = i >> 1;
+		chain("web")->problem[0] = '\0';
+		chain("web")->present = NULL;
+		assert_int_equal(redo_discover(&set), 0);
+		assert_string_not_equal(chain("web")->problem, "");
+	}
+}
+
+static void two_trees(void **state __unused)
+{
+	add(1, 0, ACTIVE, 1, "web", "a");
+	add(2, 0, ACTIVE, 1, "web", "a")->sb.tree_uuid[0] = 98;
+	assert_int_equal(redo_discover(&set), 0);
+	problem_has("web", "two trees");
+}
+
+/* Deltas that the kernel formatted by itself have no names. */
+static void without_labels(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "", "");
+	add(2, 1, ACTIVE, 2, "", "");
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("redo-63000000", 2);
+	redo_set_free(&set);
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, ACTIVE, 2, "", "");
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 2);
+	redo_set_free(&set);
+	add(1, 0, SEALED, 1, "", "");
+	redo_copy(add(2, 1, ACTIVE, 2, "", "")->live_name, "disk", REDO_NAME_SIZE);
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("disk", 2);
+}
+
+static void deepest(void **state __unused)
+{
+	static struct redo_node *line[REDO_MAX_DELTAS];
+
+	for (u32 i = 0; i < REDO_MAX_DELTAS; i++) {
+		struct redo_node *n = add((u8)i, 0, i == 255 ? ACTIVE : SEALED, i + 1, "web", "");
+
+		memset(&n->sb.parent_uuid, 0, 16);
+		n->sb.uuid[1] = 1;
+		n->sb.depth = i;
+		n->sb.content_generation = 1;
+		if (i) {
+			n->sb.parent_uuid[0] = (u8)(i - 1);
+			n->sb.parent_uuid[1] = 1;
+			n->sb.parent_content = 1;
+		}
+	}
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 255);
+	assert_int_equal(redo_line_of(&set, chain("web")->present, line, REDO_MAX_DELTAS),
+			 REDO_MAX_DELTAS);
+	for (u32 i = 0; i < REDO_MAX_DELTAS; i++)
+		assert_int_equal(line[i]->sb.depth, i);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(straight_line), TEST(sealed_and_new), TEST(active_and_new),
+		TEST(first_new_over_base), TEST(reverted), TEST(revert_prepared),
+		TEST(retired_keeps_names), TEST(clones), TEST(missing_parent), TEST(missing_top),
+		TEST(missing_top_with_leftover), TEST(duplicates), TEST(wrong_content),
+		TEST(parent_not_sealed), TEST(cycles), TEST(two_trees), TEST(without_labels),
+		TEST(deepest),
+	};
+
+	return cmocka_run_group_tests_name("discover", tests, NULL, NULL);
+}
