@@ -2,12 +2,12 @@
 #
 # `make help` tells what there is.
 
-prefix	?= /usr/local
+PREFIX	?= /usr/local
 DESTDIR	?=
 KDIR	?= /lib/modules/$(shell uname -r)/build
 VERSION	:= 0.1.0
 
-export KDIR DESTDIR prefix
+export KDIR DESTDIR PREFIX
 
 all: modules tools
 
@@ -19,7 +19,7 @@ help:
 	@echo '                a warning is an error'
 	@echo '  modules-uml, modules-6.1, modules-6.12, modules-kunit   one of these'
 	@echo '  lint          checkpatch on every source file of the kernel module'
-	@echo '  install       module, tools, man pages (DESTDIR=, prefix=)'
+	@echo '  install       module, tools, man pages (DESTDIR=, PREFIX=)'
 	@echo '  dkms-install  the sources where DKMS finds them'
 	@echo '  clean         removes what was built here (not the cached test kernels)'
 	@echo 'Running (as root, on Debian 12; installs the packages it needs):'
@@ -50,8 +50,8 @@ lint:
 install: modules tools
 	$(MAKE) -C $(KDIR) M=$(CURDIR)/build/host INSTALL_MOD_PATH=$(DESTDIR) modules_install
 	$(MAKE) -C userspace install
-	install -d $(DESTDIR)$(prefix)/share/doc/dm-redo
-	install -m 644 $(wildcard README.md Documentation/*.rst) COPYING $(DESTDIR)$(prefix)/share/doc/dm-redo
+	install -d $(DESTDIR)$(PREFIX)/share/doc/dm-redo
+	install -m 644 $(wildcard README.md Documentation/*.rst) COPYING $(DESTDIR)$(PREFIX)/share/doc/dm-redo
 
 dkms-install:
 	install -d $(DESTDIR)/usr/src/dm-redo-$(VERSION)/kernel
@@ -65,7 +65,7 @@ check:
 
 demo:
 	tests/lib/packages.sh
-	demo/run $(ARGS)
+	tests/demo/demo.sh $(ARGS)
 
 clean:
 	rm -rf build
