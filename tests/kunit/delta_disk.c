@@ -62,7 +62,7 @@ static void disk_rw(struct redo_test_disk *t, struct bio *bio)
 			if (bio_op(bio) == REQ_OP_WRITE) {
 				p = disk_make(&t->cache, nr, disk_block(t, nr));
 				memcpy(p + off, mem, n);
-				if (bio->bi_opf & REQ_FUA)
+				if (bio->bi_opf & REQ_FUA && !t->off)
 					disk_flush_block(t, nr);
 			} else {
 				p = disk_block(t, nr);
@@ -90,10 +90,15 @@ static bool disk_power(struct redo_test_disk *t, struct bio *bio)
 static void disk_submit_bio(struct bio *bio)
 {
 	struct redo_test_disk *t = bio->bi_bdev->bd_disk->private_data;
+	bool was_off;
 
 	mutex_lock(&t->lock);
+	was_off = t->off;
 	if (!disk_power(t, bio)) {
 		bio->bi_status = BLK_STS_IOERR;
+		/* The last write may get there, in part or in full. */
+		if (!was_off && bio_op(bio) == REQ_OP_WRITE && prandom_u32_state(t->rnd) % 2)
+			disk_rw(t, bio);
 		goto out;
 	}
 	if (bio->bi_opf & REQ_PREFLUSH)
@@ -221,4 +226,35 @@ bool redo_test_disk_steady(struct redo_test_disk *t)
 		t->writes_left = 0;
 	mutex_unlock(&t->lock);
 	return on;
+}
+
+static void disk_copy(struct xarray *to, struct xarray *from)
+{
+	unsigned long nr;
+	void *p;
+
+	disk_drop(to);
+	xa_for_each(from, nr, p)
+		disk_make(to, nr, p);
+}
+
+void redo_test_disk_save(struct redo_test_disk *t, struct xarray *to)
+{
+	mutex_lock(&t->lock);
+	disk_flush(t);
+	disk_copy(to, &t->durable);
+	mutex_unlock(&t->lock);
+}
+
+void redo_test_disk_restore(struct redo_test_disk *t, struct xarray *from)
+{
+	mutex_lock(&t->lock);
+	disk_drop(&t->cache);
+	disk_copy(&t->durable, from);
+	mutex_unlock(&t->lock);
+}
+
+void redo_test_disk_drop(struct xarray *xa)
+{
+	disk_drop(xa);
 }

@@ -34,6 +34,9 @@ void redo_test_disk_free(struct redo_test_disk *t);
 void redo_test_disk_cycle(struct redo_test_disk *t);
 /* If the power is still on, it stays on until the next cycle. */
 bool redo_test_disk_steady(struct redo_test_disk *t);
+void redo_test_disk_save(struct redo_test_disk *t, struct xarray *to);
+void redo_test_disk_restore(struct redo_test_disk *t, struct xarray *from);
+void redo_test_disk_drop(struct xarray *xa);
 
 static inline struct block_device *redo_test_bdev(struct redo_test_disk *t)
 {

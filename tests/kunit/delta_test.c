@@ -52,7 +52,7 @@ struct ctx {
 	u32 next_stamp;
 	u32 gpu;
 	struct list_head changes;
-	u32 n_changes;
+	u32 n_changes, batch;
 	u32 reserved;
 	bool maybe;		/* a commit failed: now may have become durable */
 	int held;		/* in-flight generation held, or -1 */
@@ -488,7 +488,7 @@ static bool one_step(struct ctx *c)
 		else
 			c->held = redo_inflight_enter(&c->inflight);
 	}
-	switch (rnd(c, 16)) {
+	switch (c->batch > 200 ? rnd(c, 13) : rnd(c, 16)) {
 	case 0 ... 8:
 		ok = do_write(c);
 		break;
@@ -504,7 +504,7 @@ static bool one_step(struct ctx *c)
 			ok = do_checkpoint(c, false);
 		break;
 	}
-	if (ok && c->n_changes > 200)
+	if (ok && c->n_changes > c->batch)
 		ok = do_commit(c);
 	if (ok && redo_delta_wants_checkpoint(c->d)) {
 		ok = do_commit(c);
@@ -523,6 +523,7 @@ static void one_round(struct ctx *c)
 	settle_state(c);
 	if (c->p->power)
 		c->disk->writes_left = 1 + rnd(c, rnd(c, 3) ? c->p->power : 40);
+	c->batch = rnd(c, 2) ? 200 : 1000;
 	ok = activate(c);
 	for (i = 0; ok && i < c->p->steps; i++) {
 		ok = one_step(c);
@@ -544,6 +545,8 @@ static void one_round(struct ctx *c)
 
 			redo_delta_usage(c->d, &u);
 			KUNIT_EXPECT_EQ(c->test, u.grains_used, mapped(c));
+			KUNIT_EXPECT_LE(c->test, u.units_data,
+					DIV_ROUND_UP(c->d->nr_grains, c->gpu - 1) + 2);
 			check_bitmaps(c);
 		}
 	}
@@ -556,11 +559,13 @@ static void one_round(struct ctx *c)
 static void seal_at_last(struct ctx *c)
 {
 	struct redo_super sb;
+	bool any;
 
 	open_it(c);
 	settle_state(c);
 	KUNIT_ASSERT_TRUE(c->test, activate(c));
 	KUNIT_EXPECT_TRUE(c->test, do_write(c));
+	any = c->n_changes;
 	KUNIT_EXPECT_TRUE(c->test, do_commit(c));
 	KUNIT_EXPECT_EQ(c->test, redo_delta_seal(c->d), 0);
 	KUNIT_EXPECT_EQ(c->test, redo_delta_commit(c->d, &c->changes), -EROFS);
@@ -568,8 +573,8 @@ static void seal_at_last(struct ctx *c)
 	redo_test_disk_cycle(c->disk);
 	open_it(c);
 	settle_state(c);
-	KUNIT_EXPECT_TRUE(c->test, redo_delta_dirty(c->d));
-	KUNIT_EXPECT_FALSE(c->test, do_checkpoint(c, true) ? false : true);
+	KUNIT_EXPECT_EQ(c->test, redo_delta_dirty(c->d), any);
+	KUNIT_EXPECT_TRUE(c->test, do_checkpoint(c, true));
 	KUNIT_EXPECT_FALSE(c->test, redo_delta_dirty(c->d));
 	redo_delta_super(c->d, &sb);
 	KUNIT_EXPECT_TRUE(c->test, sb.flags & REDO_SB_CLEAN);
@@ -581,10 +586,9 @@ static void seal_at_last(struct ctx *c)
 	close_it(c);
 }
 
-static void run(struct kunit *test, const struct params *p)
+static struct ctx *setup(struct kunit *test, const struct params *p)
 {
 	struct ctx *c = kunit_kzalloc(test, sizeof(*c), GFP_KERNEL);
-	u32 i;
 
 	KUNIT_ASSERT_NOT_NULL(test, c);
 	c->test = test;
@@ -604,6 +608,23 @@ static void run(struct kunit *test, const struct params *p)
 	c->disk->discarded = on_discard;
 	c->disk->ctx = c;
 	format_it(c);
+	return c;
+}
+
+static void teardown(struct ctx *c)
+{
+	redo_test_disk_free(c->disk);
+	redo_inflight_exit(&c->inflight);
+	vfree(c->now);
+	vfree(c->acked);
+	vfree(c->stamp);
+}
+
+static void run(struct kunit *test, const struct params *p)
+{
+	struct ctx *c = setup(test, p);
+	u32 i;
+
 	for (i = 0; i < p->rounds * delta_scale && test->status != KUNIT_FAILURE; i++)
 		one_round(c);
 	if (test->status != KUNIT_FAILURE)
@@ -611,11 +632,7 @@ static void run(struct kunit *test, const struct params *p)
 	kunit_info(test, "%s: %u rounds, %llu commits, %llu checkpoints, %llu full, %llu power cuts, %llu discards, %llu writes",
 		   p->name, i, c->st_commits, c->st_ckpts, c->st_enospc, c->st_crash,
 		   c->disk->discards, c->disk->writes);
-	redo_test_disk_free(c->disk);
-	redo_inflight_exit(&c->inflight);
-	vfree(c->now);
-	vfree(c->acked);
-	vfree(c->stamp);
+	teardown(c);
 }
 
 static const struct params cases[] = {
@@ -647,7 +664,181 @@ static void redo_delta_model(struct kunit *test)
 	run(test, test->param_value);
 }
 
+/*
+ * Full, then the device grows under it: no reload is needed. Then all is
+ * rewritten and discarded over and over: no growth beyond the size of the base.
+ */
+static void redo_delta_growth(struct kunit *test)
+{
+	static const struct params p = {
+		.name = "growth", .n = 8000, .grain_sectors = 8, .units = 8, .max_run = 1000,
+	};
+	struct ctx *c = setup(test, &p);
+	struct redo_usage u;
+	u32 i, k;
+
+	set_capacity(c->disk->disk, 2 * REDO_UNIT_SECTORS);
+	open_it(c);
+	KUNIT_ASSERT_TRUE(test, activate(c));
+	for (i = 0; i < 2000 && !c->st_enospc; i++)
+		KUNIT_ASSERT_TRUE(test, do_write(c));
+	KUNIT_EXPECT_GT(test, c->st_enospc, 0ULL);
+	KUNIT_EXPECT_TRUE(test, do_commit(c));
+	KUNIT_EXPECT_EQ(test, redo_delta_refill(c->d), -ENOSPC);
+	KUNIT_EXPECT_FALSE(test, redo_delta_low(c->d));
+	set_capacity(c->disk->disk, 8 * REDO_UNIT_SECTORS);
+	KUNIT_EXPECT_EQ(test, redo_delta_refill(c->d), 0);
+	for (k = 0; k < 20; k++) {
+		for (i = 0; i < 40; i++)
+			KUNIT_ASSERT_TRUE(test, do_write(c));
+		KUNIT_ASSERT_EQ(test, redo_delta_reserve(c->d, 2), 0);
+		c->reserved += 2;
+		change_add(c, REDO_REC_ZERO, 0, 0, p.n);
+		for (i = 0; i < p.n; i++)
+			c->now[i] = (struct cell) { .state = REDO_GRAIN_ZERO };
+		KUNIT_ASSERT_TRUE(test, do_commit(c));
+		if (k & 1)
+			KUNIT_ASSERT_TRUE(test, do_checkpoint(c, false));
+	}
+	redo_delta_usage(c->d, &u);
+	KUNIT_EXPECT_EQ(test, u.grains_used, 0ULL);
+	KUNIT_EXPECT_LE(test, u.units_data, 4ULL);
+	KUNIT_EXPECT_LE(test, u.units_taken, 6ULL);
+	KUNIT_EXPECT_TRUE(test, map_matches(c, c->now, true));
+	KUNIT_EXPECT_TRUE(test, do_checkpoint(c, true));
+	check_bitmaps(c);
+	close_it(c);
+	teardown(c);
+}
+
+/* The nth block that was ever written, to be spoilt. */
+static void *some_block(struct ctx *c, u64 *nr)
+{
+	unsigned long i;
+	u32 n = 0, pick;
+	void *p;
+
+	xa_for_each(&c->disk->durable, i, p)
+		n++;
+	pick = rnd(c, n);
+	xa_for_each(&c->disk->durable, i, p)
+		if (!pick--)
+			break;
+	*nr = i;
+	return p;
+}
+
+/* Change a field and mend the checksum: what is checked is all that protects us. */
+static void spoil(struct ctx *c)
+{
+	u64 nr, v;
+	u8 *p = some_block(c, &nr);
+	bool super = nr == REDO_SUPER_BLOCK_A || nr == REDO_SUPER_BLOCK_B;
+	u32 size = 1 << rnd(c, 4), off = rnd(c, super ? 360 : rnd(c, 2) ? 200 : REDO_BLOCK_SIZE);
+
+	off &= ~(size - 1);
+	v = redo_test_peek(p, off, size);
+	switch (rnd(c, 4)) {
+	case 0:
+		v ^= 1ULL << rnd(c, 8 * size);
+		break;
+	case 1:
+		v += rnd(c, 5) - 2;
+		break;
+	case 2:
+		v = prandom_u32_state(&c->rnd) | (u64)prandom_u32_state(&c->rnd) << 32;
+		break;
+	case 3:
+		v = rnd(c, 2) ? 0 : ~0ULL;
+		break;
+	}
+	redo_test_poke(p, off, size, v);
+	if (rnd(c, 8))
+		redo_test_mend(p, super ? REDO_SUPER_SIZE : REDO_BLOCK_SIZE);
+}
+
+static void try_spoilt(struct ctx *c)
+{
+	static const struct redo_takeover to;
+	__le64 *words = (void *)c->acked;	/* not used in this test */
+	struct redo_delta *d;
+	LIST_HEAD(none);
+	u64 leaf, phys;
+	u32 n;
+
+	d = redo_delta_get(redo_test_bdev(c->disk));
+	if (IS_ERR(d))
+		return;
+	KUNIT_EXPECT_EQ(c->test, redo_delta_claim(d, c, &c->inflight, true), 0);
+	if (redo_delta_load(d))
+		goto out;
+	for (leaf = 0; leaf < min(d->nr_leaves_max, 100ULL); leaf++)
+		redo_delta_read_leaf(d, leaf, words);
+	if (redo_delta_activate(d, &to))
+		goto out;
+	redo_delta_refill(d);
+	for (n = 0; n < 20; n++) {
+		struct redo_change ch = { .e = {
+			.type = rnd(c, 2) ? REDO_REC_MAP : REDO_REC_ZERO,
+			.logical = rnd(c, 10000), .len = 1 + rnd(c, 900) } };
+		LIST_HEAD(one);
+
+		if (ch.e.type == REDO_REC_MAP) {
+			ch.e.len = redo_delta_alloc(d, ch.e.len, &phys);
+			ch.e.phys = phys;
+		}
+		if (!ch.e.len || ch.e.logical + ch.e.len > d->nr_grains)
+			continue;
+		list_add(&ch.list, &one);
+		if (redo_delta_commit(d, &one) || redo_delta_apply(d, &ch.e))
+			break;
+		if (!rnd(c, 8) && redo_delta_checkpoint(d, false))
+			break;
+	}
+	redo_delta_checkpoint(d, true);
+out:
+	redo_delta_release(d, c);
+	redo_delta_put(d);
+}
+
+/* Nothing on the disk can be trusted: errors are fine, anything worse is not. */
+static void redo_delta_spoilt(struct kunit *test)
+{
+	static const struct params p = {
+		.name = "spoilt", .n = 40000, .grain_sectors = 8, .units = 6, .max_run = 1000,
+	};
+	struct ctx *c = setup(test, &p);
+	struct xarray saved;
+	u32 i, k;
+
+	xa_init(&saved);
+	open_it(c);
+	KUNIT_ASSERT_TRUE(test, activate(c));
+	for (i = 0; i < 300; i++)
+		KUNIT_ASSERT_TRUE(test, rnd(c, 3) ? do_write(c) : do_clear(c));
+	KUNIT_ASSERT_TRUE(test, do_commit(c));
+	KUNIT_ASSERT_TRUE(test, do_checkpoint(c, false));
+	for (k = 0; k < 6; k++) {
+		for (i = 0; i < 30; i++)
+			KUNIT_ASSERT_TRUE(test, rnd(c, 3) ? do_write(c) : do_clear(c));
+		KUNIT_ASSERT_TRUE(test, do_commit(c));
+	}
+	close_it(c);
+	redo_test_disk_save(c->disk, &saved);
+	for (i = 0; i < 300 * delta_scale; i++) {
+		redo_test_disk_restore(c->disk, &saved);
+		for (k = 1 + rnd(c, 3); k; k--)
+			spoil(c);
+		try_spoilt(c);
+		cond_resched();
+	}
+	redo_test_disk_drop(&saved);
+	teardown(c);
+}
+
 static struct kunit_case redo_delta_cases[] = {
+	KUNIT_CASE(redo_delta_growth),
+	KUNIT_CASE(redo_delta_spoilt),
 	KUNIT_CASE_PARAM(redo_delta_model, redo_delta_gen_params),
 	{}
 };
