@@ -184,9 +184,9 @@ static bool uses_base_live(const struct redo_chain *c)
 	return c->writable && redo_chain_is_passthrough(c);
 }
 
-static bool shows_unsealed(const struct redo_chain *c, const struct redo_delta *d)
+static bool has_on_top(const struct redo_chain *c, const struct block_device *bdev)
 {
-	return c->nr_deltas && c->slot[c->nr_deltas].delta == d;
+	return c->nr_deltas && c->slot[c->nr_deltas].bdev == bdev;
 }
 
 /* Its writes, to the base or to its top delta, would change what the other shows? */
@@ -196,7 +196,7 @@ static bool conflict(const struct redo_chain *writer, const struct redo_chain *o
 		return false;
 	if (redo_chain_is_passthrough(writer))
 		return other->slot[0].bdev == writer->slot[0].bdev;
-	return shows_unsealed(other, writer->slot[writer->nr_deltas].delta);
+	return has_on_top(other, writer->slot[writer->nr_deltas].bdev);
 }
 
 int redo_chain_check_sharing(struct redo_chain *c, struct redo_chain *pred)

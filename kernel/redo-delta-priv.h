@@ -50,7 +50,6 @@
 #define REDO_LEVELS_MAX		8	/* 504^7 leaves: more than 48 bits of grains */
 #define REDO_DIRTY_CAP		4096	/* dirty nodes at which a checkpoint is due */
 #define REDO_COMMIT_BLOCKS	32	/* journal blocks of one commit, at most */
-#define REDO_JOURNAL_MIN	64	/* blocks: the least ring that is accepted */
 #define REDO_UNIT_WORDS		(REDO_UNIT_BLOCKS / 64)
 #define REDO_SUM_UNITS		2048	/* units in one chunk of the summary */
 #define REDO_DISCARDS_MAX	8192	/* freed extents remembered for discard */

@@ -154,13 +154,17 @@ static int redo_delta_open(struct redo_delta *d)
 	return 0;
 }
 
+/*
+ * One that has failed is passed over: it writes nothing any more and only serves
+ * those who have it still. A table loaded afterwards reads the disk anew.
+ */
 static struct redo_delta *__redo_registry_find(dev_t dev)
 {
 	struct redo_delta *d;
 
 	lockdep_assert_held(&redo_registry_lock);
 	list_for_each_entry(d, &redo_registry, list)
-		if (d->dev == dev)
+		if (d->dev == dev && !redo_delta_failed(d) && !READ_ONCE(d->load_error))
 			return d;
 	return NULL;
 }

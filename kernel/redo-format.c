@@ -330,7 +330,8 @@ static bool super_geometry_ok(const struct redo_super *sb)
 	if (!root_ok(&sb->map_root, sb->nr_units) || !root_ok(&sb->alloc_root, sb->nr_units))
 		return false;
 	return sb->journal_start == REDO_JOURNAL_START &&
-	       sb->journal_blocks == REDO_JOURNAL_BLOCKS;
+	       sb->journal_blocks >= REDO_JOURNAL_BLOCKS_MIN &&
+	       sb->journal_blocks <= REDO_JOURNAL_BLOCKS;
 }
 
 enum redo_bad redo_unpack_super(const void *block, u8 slot, struct redo_super *sb)

@@ -37,7 +37,8 @@
 #define REDO_LABEL_BLOCK_A	3
 #define REDO_LABEL_BLOCK_B	4
 #define REDO_JOURNAL_START	16
-#define REDO_JOURNAL_BLOCKS	1024
+#define REDO_JOURNAL_BLOCKS	1024	/* what is formatted, and the most */
+#define REDO_JOURNAL_BLOCKS_MIN	64	/* the least that is accepted */
 /* First block of unit 0 that the metadata allocator may hand out. */
 #define REDO_META_START		(REDO_JOURNAL_START + REDO_JOURNAL_BLOCKS)
 

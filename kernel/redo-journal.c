@@ -329,32 +329,33 @@ static int redo_replay_one(struct redo_delta *d, struct redo_window *w, u32 tota
 }
 
 /*
- * The other superblock slot is corrupt. If it was the one in force, the log went
- * on in a way that replay from this one cannot follow: then somewhere in the
- * ring the end of a commit is valid that lies beyond what was replayed. Torn
- * commits have no valid end, and those that were covered have smaller sequences.
+ * The log ended here. A commit is begun only when the one before is durable, and
+ * its last block is written only when its others are. So if the end of a commit
+ * is valid anywhere behind, a block in between has been lost: that is corruption,
+ * not the end. (Torn commits have no valid end; those that were covered have
+ * smaller sequences; the futures of other crashes have other incarnations.) Where
+ * the other superblock slot is corrupt, it may have been the one in force, with
+ * an incarnation that we do not know.
  */
-static int redo_replay_look_beyond(struct redo_delta *d)
+static int redo_replay_look_beyond(struct redo_delta *d, struct redo_window *w)
 {
+	u64 seq, end = d->sb.replay_seq + d->sb.journal_blocks;
+	const struct redo_disk_journal *dj;
 	struct redo_journal_header jh;
-	u32 i, blocks = d->sb.journal_blocks;
-	u64 blocknr;
-	int r;
 
-	for (i = 0; i < blocks; i++) {
-		blocknr = d->sb.journal_start + i;
-		r = redo_io_read(d->bdev, blocknr, d->jbuf[0]);
-		if (r) {
-			DMERR("%s: journal block %llu: read error %d", d->name, blocknr, r);
-			return -EIO;
-		}
-		if (redo_check_journal(d->jbuf[0], d->uuid, blocknr, &jh))
+	for (seq = d->head_seq; seq < end; seq++) {
+		dj = redo_window_get(d, w, seq);
+		if (IS_ERR(dj))
+			return PTR_ERR(dj);
+		if (redo_check_journal(dj, d->uuid, redo_seq_block(d, seq), &jh) ||
+		    jh.index + 1 != jh.total || jh.seq < d->head_seq)
 			continue;
-		if (jh.index + 1 == jh.total && jh.seq >= d->head_seq) {
-			DMERR("%s: the newer superblock is lost: journal found up to %llu, superblock reaches to %llu",
-			      d->name, jh.seq, d->head_seq);
-			return -EUCLEAN;
-		}
+		if (jh.incarnation != d->sb.incarnation && !d->torn)
+			continue;
+		DMERR("%s: journal block %llu is corrupt, but the log goes on behind it to sequence %llu%s",
+		      d->name, redo_seq_block(d, d->head_seq), jh.seq,
+		      d->torn ? "; or the newer superblock is lost" : "");
+		return -EUCLEAN;
 	}
 	return 0;
 }
@@ -371,7 +372,7 @@ int redo_journal_replay(struct redo_delta *d)
 		if (r)
 			return r;
 	}
-	if (!r && d->torn)
-		r = redo_replay_look_beyond(d);
+	if (!r && (d->torn || !(d->sb.flags & REDO_SB_CLEAN)))
+		r = redo_replay_look_beyond(d, &w);
 	return r;
 }

@@ -135,7 +135,7 @@ void redo_nospace_run(struct redo_chain *c)
 		set_space(c, is_low(c) ? REDO_SP_LOW : REDO_SP_OK);
 		return;
 	}
-	r = pending ? refill_hard(c) : redo_delta_refill(c->active);
+	r = pending || c->space >= REDO_SP_QUEUEING ? refill_hard(c) : redo_delta_refill(c->active);
 	if (r && r != -ENOSPC) {
 		redo_chain_set_mode(c, REDO_MODE_RO, "space cannot be allocated");
 		finish_all(c, BLK_STS_IOERR);

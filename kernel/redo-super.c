@@ -227,7 +227,7 @@ static int redo_super_check(struct block_device *bdev, const struct redo_super *
 	redo_super_want(sb->nr_units && sb->nr_units <= units,
 			"%llu units taken, the device holds %llu", sb->nr_units, units);
 	redo_super_want(sb->journal_start == REDO_JOURNAL_START &&
-			sb->journal_blocks >= REDO_JOURNAL_MIN &&
+			sb->journal_blocks >= REDO_JOURNAL_BLOCKS_MIN &&
 			sb->journal_blocks <= REDO_JOURNAL_BLOCKS,
 			"journal of %u blocks at %llu", sb->journal_blocks, sb->journal_start);
 	redo_super_want(redo_root_ok(&sb->map_root, sb->nr_units, true),
