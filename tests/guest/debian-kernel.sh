@@ -55,29 +55,40 @@ relocate() {
 	echo "$release" > "$root/release"
 }
 
-unpack() {
-	local release=$1 packages deb
-	rm -rf "$dir.new"
-	mkdir -p "$dir.new/debs"
+download() {
+	local packages
 	read -r -d '' -a packages < <(kernel_packages "$release"; printf '\0')
-	(
-		cd "$dir.new/debs"
-		apt-get -q -o APT::Sandbox::User=root download "${packages[@]}"
-	) >&2
-	for deb in "$dir.new"/debs/*.deb; do
-		dpkg-deb -x "$deb" "$dir.new"
+	mkdir -p "$1"
+	(cd "$1" && apt-get -q -o APT::Sandbox::User=root download "${packages[@]}") >&2
+}
+
+unpack() {
+	local deb
+	for deb in "$1"/*.deb; do
+		dpkg-deb -x "$deb" "$2" || return
 	done
-	rm -rf "$dir.new/debs"
-	mv -T "$dir.new" "$dir"
-	relocate "$dir" "$release"
-	touch "$dir/.redo-complete"
 }
 
 fetch() {
 	[[ -e $dir/.redo-complete ]] && return
 	echo "debian-kernel.sh: unpacking $(basename "$dir")" >&2
-	rm -rf "$dir"
-	unpack "$release"
+	rm -rf "$dir" "$dir.debs"
+	download "$dir.debs" &&
+	unpack "$dir.debs" "$dir" &&
+	relocate "$dir" "$release" &&
+	rm -rf "$dir.debs" &&
+	touch "$dir/.redo-complete"
+}
+
+# Debian's archive drops a kernel as soon as there is a newer one, so with old
+# package lists the download fails.
+fetch_or_update() {
+	with_lock "debian-$series" fetch && return
+	echo "debian-kernel.sh: once more, with new package lists" >&2
+	apt-get -q -o DPkg::Lock::Timeout=600 update >&2
+	release=$(newest_release)
+	dir=$REDO_CACHE/debian-$release
+	with_lock "debian-$series" fetch
 }
 
 # What is there goes on being used when apt cannot say (no network, no lists).
@@ -87,7 +98,7 @@ if [[ -z $release ]]; then
 	[[ -n $dir ]] || { echo "debian-kernel.sh: apt knows no $meta" >&2; exit 1; }
 else
 	dir=$REDO_CACHE/debian-$release
-	[[ ${2:-} == --print-dir ]] || with_lock "debian-$series" fetch
+	[[ ${2:-} == --print-dir ]] || fetch_or_update
 fi
 [[ -e $dir/.redo-complete ]] || { echo "debian-kernel.sh: $series not unpacked yet" >&2; exit 1; }
 echo "$dir"

@@ -32,7 +32,9 @@ kunit)
 	args=(ARCH=um REDO_KUNIT=1)
 	module=dm-redo-kunit.ko ;;
 6.1 | 6.12)
-	kdir=$("$top/tests/guest/debian-kernel.sh" "$flavour")/kdir ;;
+	kdir=$("$top/tests/guest/debian-kernel.sh" "$flavour")/kdir
+	# Type information needs pahole, and no test needs type information.
+	args=(CONFIG_DEBUG_INFO_BTF_MODULES=) ;;
 host)
 	kdir=${KDIR:-/lib/modules/$(uname -r)/build} ;;
 *)
