@@ -272,6 +272,7 @@ int redo_chain_quiesce(struct redo_chain *c)
 	spin_unlock_irq(&c->lock);
 	cancel_delayed_work_sync(&c->tick);
 	flush_work(&c->commit_work); /* what began before it could see that */
+	cancel_delayed_work_sync(&c->tick);
 	if (cancel_work_sync(&c->event_work))
 		redo_chain_event(c);
 	return r;

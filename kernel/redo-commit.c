@@ -148,10 +148,13 @@ struct batch {
 	struct bio_list failed;
 };
 
-/* Somebody waits for a commit, or enough has gathered. lock held. */
+/*
+ * Somebody waits for a commit - for space, too, since it may free grains - or
+ * enough has gathered. lock held.
+ */
 static bool __commit_due(struct redo_chain *c)
 {
-	return c->force_commit || c->timer_expired || c->nr_changes >= CHANGES_KICK ||
+	return (c->nr_changes && !bio_list_empty(&c->no_space)) || c->force_commit || c->timer_expired || c->nr_changes >= CHANGES_KICK ||
 	       !bio_list_empty(&c->commit_waiters) || !bio_list_empty(&c->failed);
 }
 

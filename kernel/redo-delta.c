@@ -349,17 +349,17 @@ int redo_delta_load(struct redo_delta *d)
 		r = d->load_error = redo_delta_do_load(d);
 		if (r)
 			DMERR("%s: cannot be loaded: error %d", d->name, r);
-		else
-			smp_store_release(&d->loaded, true); /* pairs with redo_delta_loaded() */
+		else	/* pairs with redo_delta_loaded() */
+			smp_store_release(&d->loaded, true);
 	}
 	mutex_unlock(&d->mutex);
 	memalloc_noio_restore(noio);
 	return r;
 }
 
-/* Pairs with the release in redo_delta_load(): the trees are seen as loaded. */
 static bool redo_delta_loaded(struct redo_delta *d)
 {
+	/* Pairs with the release in redo_delta_load(): the trees are seen as loaded. */
 	return smp_load_acquire(&d->loaded);
 }
 

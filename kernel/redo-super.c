@@ -203,40 +203,33 @@ static bool redo_root_ok(const struct redo_ptr *p, u64 nr_units, bool zero_ok)
 	       p->blocknr / REDO_UNIT_BLOCKS < nr_units && p->blocknr % REDO_UNIT_BLOCKS;
 }
 
-#define redo_super_want(cond, fmt, ...)						\
-	do {									\
-		if (!(cond)) {							\
-			DMERR("%pg: superblock refused: " fmt, bdev, ##__VA_ARGS__); \
-			return -EUCLEAN;					\
-		}								\
-	} while (0)
-
-/* What only the device can tell about a superblock that is valid in itself. */
+/* What only the device, or this module's limits, can tell about a valid superblock. */
 static int redo_super_check(struct block_device *bdev, const struct redo_super *sb)
 {
 	u64 units = redo_io_units(bdev);
-	u32 height;
+	u64 leaves = redo_nr_leaves(sb->virtual_sectors, sb->grain_sectors);
 
-	redo_super_want(sb->virtual_sectors && redo_grain_size_ok(sb->grain_sectors),
-			"%llu sectors in grains of %u", sb->virtual_sectors, sb->grain_sectors);
-	height = redo_tree_height(redo_nr_leaves(sb->virtual_sectors, sb->grain_sectors));
-	redo_super_want(height < REDO_LEVELS_MAX && sb->map_height == height,
-			"map height %u found, %u expected", sb->map_height, height);
-	redo_super_want(sb->alloc_height < REDO_LEVELS_MAX - 1,
-			"allocation tree height %u", sb->alloc_height);
-	redo_super_want(sb->nr_units && sb->nr_units <= units,
-			"%llu units taken, the device holds %llu", sb->nr_units, units);
-	redo_super_want(sb->journal_start == REDO_JOURNAL_START &&
-			sb->journal_blocks >= REDO_JOURNAL_BLOCKS_MIN &&
-			sb->journal_blocks <= REDO_JOURNAL_BLOCKS,
-			"journal of %u blocks at %llu", sb->journal_blocks, sb->journal_start);
-	redo_super_want(redo_root_ok(&sb->map_root, sb->nr_units, true),
-			"map root at block %llu", sb->map_root.blocknr);
-	redo_super_want(redo_root_ok(&sb->alloc_root, sb->nr_units, false),
-			"allocation root at block %llu", sb->alloc_root.blocknr);
-	redo_super_want(sb->nr_leaves <= redo_nr_leaves(sb->virtual_sectors, sb->grain_sectors),
-			"%llu leaves", sb->nr_leaves);
-	return 0;
+	if (sb->map_height >= REDO_LEVELS_MAX || sb->alloc_height >= REDO_LEVELS_MAX - 1)
+		DMERR("%pg: superblock refused: tree heights %u and %u, at most %u expected", bdev,
+		      sb->map_height, sb->alloc_height, REDO_LEVELS_MAX - 2);
+	else if (sb->nr_units > units)
+		DMERR("%pg: superblock refused: %llu units taken, the device holds %llu", bdev,
+		      sb->nr_units, units);
+	else if (sb->journal_blocks < REDO_JOURNAL_MIN)
+		DMERR("%pg: superblock refused: journal of %u blocks, at least %u expected", bdev,
+		      sb->journal_blocks, REDO_JOURNAL_MIN);
+	else if (!redo_root_ok(&sb->map_root, sb->nr_units, true))
+		DMERR("%pg: superblock refused: map root at block %llu", bdev,
+		      sb->map_root.blocknr);
+	else if (!redo_root_ok(&sb->alloc_root, sb->nr_units, false))
+		DMERR("%pg: superblock refused: allocation root at block %llu", bdev,
+		      sb->alloc_root.blocknr);
+	else if (sb->nr_leaves > leaves)
+		DMERR("%pg: superblock refused: %llu leaves, at most %llu expected", bdev,
+		      sb->nr_leaves, leaves);
+	else
+		return 0;
+	return -EUCLEAN;
 }
 
 static int redo_super_none(struct block_device *bdev, const enum redo_bad bad[2])
