@@ -59,7 +59,7 @@ static int search(const struct redo_set *set, const struct redo_super *sb, char 
 		ok = fscanf(f, "%u:%u", &ma, &mi) == 2;
 		fclose(f);
 		if (!ok || redo_dev_sectors(makedev(ma, mi)) != sb->base_sectors ||
-		    redo_find_rdev(set, makedev(ma, mi)) ||
+		    redo_find_rdev(set, makedev(ma, mi)) || redo_dev_stalled(makedev(ma, mi)) ||
 		    redo_dev_path(makedev(ma, mi), dev, sizeof(dev)))
 			continue;
 		fits(sb, dev, why, sizeof(why));

@@ -225,8 +225,10 @@ static int create_file(const struct redo_store *like, const char *name, u64 byte
 	    sizeof(s->file))
 		return redo_err(ENAMETOOLONG, "%s: the path is too long", name);
 	if (redo_step("create sparse file %s of %llu MiB and attach a loop device", s->file,
-		      (unsigned long long)bytes >> 20))
+		      (unsigned long long)bytes >> 20)) {
+		redo_copy(s->path, s->file, sizeof(s->path));
 		return 0;
+	}
 	fd = open(s->file, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return redo_err(errno, "%s: cannot create it: %s", s->file, strerror(errno));

@@ -271,6 +271,8 @@ void redo_holder(u64 rdev, char *who, size_t size);
 void redo_content_uuid(const char *path, char *uuid, size_t size);
 u64 redo_path_rdev(const char *path);
 u64 redo_dev_sectors(u64 rdev);
+/* Is it, or anything that it lies on, suspended? */
+bool redo_dev_stalled(u64 rdev);
 /*
  * The base of a chain whose lowest delta is @first: where the label or @hint
  * says, else the one device whose size and fingerprint fit. Fills in @path.

@@ -106,7 +106,7 @@ static int scan_all(struct scan *s)
 		fclose(f);
 		rdev = makedev(ma, mi);
 		if (ok && worth_a_look(de->d_name, redo_dev_sectors(rdev)) &&
-		    !redo_dev_path(rdev, path, sizeof(path)))
+		    !redo_dev_stalled(rdev) && !redo_dev_path(rdev, path, sizeof(path)))
 			r = add_device(s, path, false);
 	}
 	closedir(d);

@@ -39,6 +39,47 @@ u64 redo_dev_sectors(u64 rdev)
 	return read_line(rdev, "size", line, sizeof(line)) ? strtoull(line, NULL, 10) : 0;
 }
 
+/*
+ * A read from a suspended device waits until it is resumed, and so does one from
+ * whatever lies on top of it.
+ */
+static bool stalled(u64 rdev, int depth)
+{
+	char path[128], line[32];
+	struct dirent *de;
+	bool found;
+	DIR *d;
+
+	if (read_line(rdev, "dm/suspended", line, sizeof(line)) && line[0] == '1')
+		return true;
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/slaves", major(rdev), minor(rdev));
+	d = depth ? opendir(path) : NULL;
+	if (!d)
+		return false;
+	for (found = false; !found && (de = readdir(d));) {
+		char sys[512], dev[32] = "";
+		unsigned int ma, mi;
+		FILE *f;
+
+		if (de->d_name[0] == '.')
+			continue;
+		snprintf(sys, sizeof(sys), "/sys/class/block/%s/dev", de->d_name);
+		f = fopen(sys, "re");
+		if (!f)
+			continue;
+		if (fgets(dev, sizeof(dev), f) && sscanf(dev, "%u:%u", &ma, &mi) == 2)
+			found = stalled(makedev(ma, mi), depth - 1);
+		fclose(f);
+	}
+	closedir(d);
+	return found;
+}
+
+bool redo_dev_stalled(u64 rdev)
+{
+	return stalled(rdev, 8);
+}
+
 static bool path_is(const char *path, u64 rdev)
 {
 	return redo_path_rdev(path) == rdev;

@@ -197,6 +197,7 @@ int make_delta(const struct redo_set *set, const struct redo_chain *c, const cha
 	int r;
 
 	memset(d, 0, sizeof(*d));
+	redo_copy(d->chain, chain, sizeof(d->chain));
 	a.base_sectors = redo_dev_sectors(t->base);
 	if (parent) {
 		memcpy(a.parent_uuid, parent->sb.uuid, REDO_UUID_SIZE);
@@ -261,8 +262,8 @@ void drop_delta(const struct new_delta *d, const struct redo_node *parent)
 		return;
 	redo_copy(text, redo_last_error(), sizeof(text));
 	if (has_taken_over(d, parent)) {
-		redo_err(EIO, "%s; the new delta %s has taken over all the same and is kept", text,
-			 d->store.path);
+		redo_err(EIO, "%s; the new delta %s has taken over all the same and is kept: put right what failed, then 'redosetup resume' or deactivate and activate %s",
+			 text, d->store.path, d->chain);
 		return;
 	}
 	if (d->store.created)

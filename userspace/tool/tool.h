@@ -111,6 +111,7 @@ struct new_delta {
 	struct redo_store store;
 	struct redo_super sb;
 	u64 rdev;
+	char chain[REDO_NAME_SIZE];
 };
 
 /*
