@@ -13,14 +13,6 @@ static void random_bytes(void *p, size_t len)
 		die_errno("getrandom");
 }
 
-static bool all_zero(const u8 *p, size_t len)
-{
-	while (len--)
-		if (*p++)
-			return false;
-	return true;
-}
-
 static void write_block(int fd, u64 blocknr, const void *block)
 {
 	int r = blk_write(fd, block, blocknr * REDO_BLOCK_SECTORS, REDO_BLOCK_SECTORS, false);
@@ -31,12 +23,26 @@ static void write_block(int fd, u64 blocknr, const void *block)
 	}
 }
 
-static void fill_super(struct redo_super *sb)
+static void child_of(struct redo_super *sb, int parent)
+{
+	struct redo_super p;
+
+	if (!delta_read_super(parent, &p))
+		die("format: the parent has no superblock");
+	memcpy(sb->parent_uuid, p.uuid, REDO_UUID_SIZE);
+	memcpy(sb->tree_uuid, p.tree_uuid, REDO_UUID_SIZE);
+	sb->depth = p.depth + 1;
+	sb->chain_seq = p.chain_seq + 1;
+}
+
+static void fill_super(struct redo_super *sb, int parent)
 {
 	random_bytes(sb->uuid, sizeof(sb->uuid));
-	if (all_zero(sb->tree_uuid, sizeof(sb->tree_uuid)))
-		random_bytes(sb->tree_uuid, sizeof(sb->tree_uuid));
+	random_bytes(sb->tree_uuid, sizeof(sb->tree_uuid));
 	random_bytes(&sb->incarnation, sizeof(sb->incarnation));
+	sb->chain_seq = 1;
+	if (parent >= 0)
+		child_of(sb, parent);
 	sb->generation = 1;
 	sb->state = REDO_STATE_NEW;
 	sb->label_block = REDO_LABEL_BLOCK_A;
@@ -45,23 +51,26 @@ static void fill_super(struct redo_super *sb)
 							 sb->grain_sectors));
 	sb->nr_units = 1;
 	sb->journal_start = REDO_JOURNAL_START;
-	sb->journal_blocks = REDO_JOURNAL_BLOCKS;
 	sb->replay_commit = 1;
 }
 
-void delta_format(int fd, struct redo_super *sb)
+void delta_format(int fd, int parent, u64 sectors, u32 grain_sectors, u32 journal_blocks)
 {
 	struct redo_label label = { .chain_name = "test" };
+	struct redo_super sb = {
+		.virtual_sectors = sectors, .base_sectors = sectors,
+		.grain_sectors = grain_sectors, .journal_blocks = journal_blocks,
+	};
 	void *block = xmalloc_io(REDO_BLOCK_SIZE);
 
-	fill_super(sb);
+	fill_super(&sb, parent);
 	delta_wipe(fd);
-	redo_pack_unit_header(block, sb->uuid, 0, REDO_UNIT_META, sb->grain_sectors);
+	redo_pack_unit_header(block, sb.uuid, 0, REDO_UNIT_META, sb.grain_sectors);
 	write_block(fd, 0, block);
-	redo_pack_label(block, sb->uuid, REDO_LABEL_BLOCK_A, sb->generation, &label);
+	redo_pack_label(block, sb.uuid, REDO_LABEL_BLOCK_A, sb.generation, &label);
 	write_block(fd, REDO_LABEL_BLOCK_A, block);
 	blk_flush(fd);
-	redo_pack_super(block, sb);
+	redo_pack_super(block, &sb);
 	write_block(fd, redo_super_blocknr(0), block);
 	blk_flush(fd);
 	free(block);
@@ -108,11 +117,10 @@ bool delta_read_super(int fd, struct redo_super *sb)
 	return found;
 }
 
-u64 delta_device_sectors(u64 virtual_sectors, u32 grain_sectors)
+u64 delta_device_sectors(u64 virtual_sectors, u32 grain_sectors, u32 spare)
 {
 	u64 grains = redo_nr_grains(virtual_sectors, grain_sectors);
 	u64 per_unit = redo_grains_per_unit(grain_sectors) - 1;
 
-	/* metadata, spare data units as the format promises, one for luck */
-	return (DIV_ROUND_UP(grains, per_unit) + 5) * REDO_UNIT_SECTORS;
+	return (1 + DIV_ROUND_UP(grains, per_unit) + 2 + spare) * REDO_UNIT_SECTORS;
 }

@@ -10,18 +10,21 @@
 #define DELTA_HEAD_SIZE	(REDO_JOURNAL_START * REDO_BLOCK_SIZE)
 
 /*
- * Write an empty delta of state NEW to @fd; parent_uuid, tree_uuid (all zero:
- * random), sizes, grain, depth and chain_seq are taken from @sb, which gets the
- * rest.
+ * Write an empty delta of state NEW to @fd on top of @parent (the fd of a delta;
+ * -1: of the base).
  */
-void delta_format(int fd, struct redo_super *sb);
+void delta_format(int fd, int parent, u64 sectors, u32 grain_sectors, u32 journal_blocks);
 /* Make the kernel take @fd for blank; what is behind the superblocks stays. */
 void delta_wipe(int fd);
 /* The superblock in force in an image of DELTA_HEAD_SIZE bytes; false: none. */
 bool delta_super(const void *head, struct redo_super *sb);
 /* The same from a device. */
 bool delta_read_super(int fd, struct redo_super *sb);
-/* Grains of data that fit beside the metadata: what a device must have. */
-u64 delta_device_sectors(u64 virtual_sectors, u32 grain_sectors);
+/*
+ * The size of a device that cannot run full: the data units that the format
+ * promises not to exceed, the first unit with all the metadata of a small disk,
+ * and @spare units.
+ */
+u64 delta_device_sectors(u64 virtual_sectors, u32 grain_sectors, u32 spare);
 
 #endif /* TEST_DELTA_H */

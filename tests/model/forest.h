@@ -45,6 +45,8 @@ struct view {
 struct forest_options {
 	u64 sectors;		/* virtual size */
 	u32 grain;		/* sectors, of the first delta */
+	u32 spare;		/* units of a delta's device beyond those it must have */
+	u32 journal;		/* blocks of the ring in deltas formatted by the test */
 	unsigned int depth_max;
 	unsigned int nodes_max;
 	bool mixed_grains;	/* chains of other grain sizes on the same base */

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #define _GNU_SOURCE
 #include <fcntl.h>
-#include <linux/falloc.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -64,13 +63,8 @@ static void restore_page(struct image *img, u64 page)
 {
 	u64 at = page * PAGE, len = page_bytes(img, page);
 
-	if (img->touched[page]) {
-		if (memcmp(img->test + at, img->durable + at, len))
-			memcpy(img->test + at, img->durable + at, len);
-	} else if (fallocate(img->loop.memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-			     at, len)) {
-		die_errno("punching a hole into an image");
-	}
+	if (memcmp(img->test + at, img->durable + at, len))
+		memcpy(img->test + at, img->durable + at, len);
 }
 
 /* Pages that exist in the file: everything else there is zeroes. */

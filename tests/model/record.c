@@ -38,7 +38,7 @@ static struct recorder {
 	struct range busy[THREADS_MAX];
 	u32 in_flight, flushes;
 	u64 allowed, begun;	/* operations that may begin; that have begun */
-	bool stop;
+	bool stop, storm;
 } rec = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.changed = PTHREAD_COND_INITIALIZER,
@@ -103,12 +103,25 @@ static void place(struct todo *d, u64 max)
 		d->sectors = size - d->sector;
 }
 
+/* Small and durable at once: the journal goes round. */
+static void choose_for_storm(struct todo *d)
+{
+	u64 pick = rng_below(&rec.rng, 100);
+
+	d->kind = pick < 85 ? DO_WRITE : pick < 92 ? DO_FLUSH : pick < 96 ? DO_ZERO : DO_DISCARD;
+	d->fua = d->kind == DO_WRITE && rng_percent(&rec.rng, 85);
+	if (d->kind != DO_FLUSH)
+		place(d, d->kind == DO_WRITE ? 16 : WRITE_MAX);
+}
+
 static void choose(struct todo *d)
 {
 	u64 pick = rng_below(&rec.rng, 100);
 
 	memset(d, 0, sizeof(*d));
-	if (pick < 62) {
+	if (rec.storm)
+		choose_for_storm(d);
+	else if (pick < 62) {
 		d->kind = DO_WRITE;
 		/* see older_than_fua(): nothing but a commit's flush gives it a place */
 		d->fua = rec.trace->nr_points && rng_percent(&rec.rng, 20);
@@ -326,16 +339,22 @@ static u32 *observe(u32 deltas)
 	return content;
 }
 
-static void format_first(void)
+/* Is it one that the kernel would not make by itself? */
+static bool unusual(u32 nr)
 {
-	struct redo_super sb = {
-		.virtual_sectors = rec.opt->sectors, .base_sectors = rec.opt->sectors,
-		.grain_sectors = rec.opt->grain, .chain_seq = 1,
-	};
-	int fd = blk_open(rec.stack.delta[0]->path, true);
+	return rec.opt->journal != REDO_JOURNAL_BLOCKS ||
+	       (!nr && rec.opt->grain != REDO_GRAIN_SECTORS_MIN);
+}
 
-	delta_format(fd, &sb);
+static void format(u32 nr)
+{
+	int fd = blk_open(rec.stack.delta[nr]->path, true);
+	int parent = nr ? blk_open(rec.stack.delta[nr - 1]->path, false) : -1;
+
+	delta_format(fd, parent, rec.opt->sectors, rec.opt->grain, rec.opt->journal);
 	close(fd);
+	if (nr)
+		close(parent);
 }
 
 static void load(const char *line)
@@ -352,8 +371,8 @@ static void take_snapshot(void)
 	char *line = table(deltas);
 	bool suspend_first;
 
-	if (deltas == 1 && rec.opt->grain != REDO_GRAIN_SECTORS_MIN)
-		format_first();
+	if (unusual(deltas - 1))
+		format(deltas - 1);
 	pthread_mutex_lock(&rec.lock);
 	suspend_first = rng_percent(&rec.rng, 50);
 	p->begin = rec.clock++;
@@ -400,7 +419,7 @@ static void plan_layout(struct layout *l, const struct record_options *opt)
 	l->base = align;
 	l->base_sectors = opt->sectors;
 	l->delta = round_up_to(l->base + l->base_sectors, align);
-	l->delta_sectors = delta_device_sectors(opt->sectors, opt->grain);
+	l->delta_sectors = delta_device_sectors(opt->sectors, opt->grain, 0);
 	l->nr_deltas = opt->snapshots;
 	l->sectors = l->delta + l->nr_deltas * l->delta_sectors;
 }
@@ -478,6 +497,11 @@ static void workload(void)
 		activate(deltas + 1);
 	}
 	allow(rec.opt->ops);
+	wait_for(0);
+	pthread_mutex_lock(&rec.lock);
+	rec.storm = true;
+	pthread_mutex_unlock(&rec.lock);
+	allow(rec.opt->snapshots ? rec.opt->storm : 0);
 	wait_for(0);
 }
 

@@ -12,6 +12,8 @@ struct record_options {
 	u32 snapshots;		/* deltas at the end */
 	u32 threads;
 	u32 ops;		/* between two snapshots */
+	u32 storm;		/* small FUA writes and flushes at the end */
+	u32 journal;		/* blocks of the ring */
 	bool cache;
 	const char *target;
 };

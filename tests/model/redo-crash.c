@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "check.h"
+#include "delta.h"
 #include "player.h"
 #include "record.h"
 #include "stamp.h"
@@ -24,7 +25,8 @@ static struct {
 } opt = {
 	.record = {
 		.seed = 1, .sectors = 4 * MIB / SECTOR_SIZE, .grain = 8, .snapshots = 4,
-		.threads = 6, .ops = 100, .cache = true, .target = "redo",
+		.threads = 6, .ops = 100, .storm = 100, .journal = REDO_JOURNAL_BLOCKS,
+		.cache = true, .target = "redo",
 	},
 	.recovery = 10,
 };
@@ -36,6 +38,8 @@ static const struct option long_options[] = {
 	{ "recovery", required_argument, NULL, 'y' },
 	{ "threads", required_argument, NULL, 'j' },
 	{ "ops", required_argument, NULL, 'o' },
+	{ "storm", required_argument, NULL, 'm' },
+	{ "journal", required_argument, NULL, 'J' },
 	{ "snapshots", required_argument, NULL, 'd' },
 	{ "grain", required_argument, NULL, 'g' },
 	{ "size", required_argument, NULL, 'z' },
@@ -58,6 +62,8 @@ static const char help_text[] =
 "  --recovery N    also cut the recovery after every Nth cut; 0: never (10)\n"
 "  --threads N     of the workload (6)\n"
 "  --ops N         operations between two snapshots (100)\n"
+"  --storm N       small durable writes at the end (100)\n"
+"  --journal N     blocks of the journal (1024)\n"
 "  --snapshots N   (4)\n"
 "  --grain SIZE    (4K)\n"
 "  --size SIZE     of the disk (4M)\n"
@@ -82,6 +88,8 @@ static void parse(int argc, char **argv)
 		case 'y': opt.recovery = parse_number(optarg); break;
 		case 'j': o->threads = parse_number(optarg); break;
 		case 'o': o->ops = parse_number(optarg); break;
+		case 'm': o->storm = parse_number(optarg); break;
+		case 'J': o->journal = parse_number(optarg); break;
 		case 'd': o->snapshots = parse_number(optarg); break;
 		case 'g': o->grain = parse_size(optarg); break;
 		case 'z': o->sectors = parse_size(optarg); break;
@@ -152,9 +160,10 @@ static void how_to_repeat(void)
 			(unsigned long long)opt.cuts, opt.recovery);
 	}
 	fprintf(stderr,
-		"repeat: redo-crash --seed %llu --cuts %llu --cut %llu --threads %u --ops %u --snapshots %u --grain %u --size %llus --recovery %u%s\n",
+		"repeat: redo-crash --seed %llu --cuts %llu --cut %llu --threads %u --ops %u --storm %u --journal %u --snapshots %u --grain %u --size %llus --recovery %u%s\n",
 		(unsigned long long)o->seed, (unsigned long long)opt.cuts,
-		(unsigned long long)run.now->nr, o->threads, o->ops, o->snapshots,
+		(unsigned long long)run.now->nr, o->threads, o->ops, o->storm,
+		o->journal, o->snapshots,
 		o->grain * SECTOR_SIZE, (unsigned long long)o->sectors, opt.recovery,
 		o->cache ? "" : " --no-cache");
 }
@@ -240,11 +249,59 @@ static void swap_cuts(struct cut *a, struct cut *b)
 	*b = t;
 }
 
-/* Every place once; then fewer, drawn, or some of them again with other losses. */
+/* Does @entry switch a superblock? Around it most can go wrong. */
+static bool is_super(u64 entry)
+{
+	const struct layout *l = &run.trace.layout;
+	u64 sector = run.log.entry[entry].sector, within;
+
+	if (sector < l->delta || !run.log.entry[entry].data)
+		return false;
+	within = (sector - l->delta) % l->delta_sectors;
+	return within == redo_super_blocknr(0) * REDO_BLOCK_SECTORS ||
+	       within == redo_super_blocknr(1) * REDO_BLOCK_SECTORS;
+}
+
+#define NEAR_SUPER	5	/* entries before and behind */
+
+static bool near_super(u64 entry)
+{
+	u64 from = entry > NEAR_SUPER ? entry - NEAR_SUPER : 0;
+	u64 to = min_u64(run.log.nr, entry + NEAR_SUPER + 1);
+
+	for (; from < to; from++)
+		if (is_super(from))
+			return true;
+	return false;
+}
+
+static void shuffle(struct cut *cut, u64 n, struct rng *rng)
+{
+	u64 i;
+
+	for (i = 0; i + 1 < n; i++)
+		swap_cuts(&cut[i], &cut[rng_between(rng, i, n - 1)]);
+}
+
+/* To the front; returns how many. */
+static u64 prefer_supers(void)
+{
+	u64 i, n = 0;
+
+	for (i = 0; i < run.nr_cuts; i++)
+		if (near_super(run.cut[i].entry))
+			swap_cuts(&run.cut[i], &run.cut[n++]);
+	return n;
+}
+
+/*
+ * Every place once; then fewer, drawn, half of them where superblocks are
+ * switched; or some again, with other losses.
+ */
 static void choose_cuts(void)
 {
+	u64 i, places, supers;
 	struct rng rng;
-	u64 i, places;
 
 	for (i = 0; i <= run.log.nr; i++)
 		if (player_can_cut(&run.player, i) &&
@@ -252,8 +309,9 @@ static void choose_cuts(void)
 			add_cut(i);
 	places = run.nr_cuts;
 	rng_init(&rng, opt.record.seed, 1);
-	for (i = 0; i + 1 < places; i++)
-		swap_cuts(&run.cut[i], &run.cut[rng_between(&rng, i, places - 1)]);
+	shuffle(run.cut, places, &rng);
+	supers = min_u64(prefer_supers(), opt.cuts / 2);
+	shuffle(run.cut + supers, places - supers, &rng);
 	while (opt.cuts > run.nr_cuts)
 		add_cut(run.cut[rng_below(&rng, places)].entry);
 	if (opt.cuts)

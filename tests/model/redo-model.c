@@ -7,6 +7,7 @@
 #include <getopt.h>
 #include <string.h>
 
+#include "delta.h"
 #include "dmdev.h"
 #include "forest.h"
 #include "oplog.h"
@@ -20,7 +21,8 @@ static struct {
 	.seed = 1, .sequences = 1, .steps = 60, .every = 1, .threads = 8,
 	.forest = {
 		.sectors = 16 * MIB / SECTOR_SIZE, .grain = 8, .depth_max = 6,
-		.nodes_max = 10, .cache = true, .target = "redo",
+		.nodes_max = 10, .spare = 2, .journal = REDO_JOURNAL_BLOCKS,
+		.cache = true, .target = "redo",
 	},
 };
 
@@ -33,6 +35,8 @@ static const struct option long_options[] = {
 	{ "size", required_argument, NULL, 'z' },
 	{ "depth-max", required_argument, NULL, 'd' },
 	{ "nodes-max", required_argument, NULL, 'o' },
+	{ "spare", required_argument, NULL, 'p' },
+	{ "journal", required_argument, NULL, 'J' },
 	{ "threads", required_argument, NULL, 'j' },
 	{ "seconds", required_argument, NULL, 'x' },
 	{ "device", required_argument, NULL, 'b' },
@@ -55,6 +59,8 @@ static const char help_text[] =
 "  --size SIZE       of the disk, e.g. 32M+3s (16M)\n"
 "  --depth-max N     deltas in a chain (6)\n"
 "  --nodes-max N     deltas in the tree (10)\n"
+"  --spare N         units that a delta's device has beyond those it must have (2)\n"
+"  --journal N       blocks of its journal (1024)\n"
 "  --threads N       operations in flight (8)\n"
 "  --seconds N       begin no new sequence after that time\n"
 "  --device DEV      use DEV and not loops over memory; its content is lost (repeat)\n"
@@ -79,6 +85,8 @@ static void parse(int argc, char **argv)
 		case 'z': o->sectors = parse_size(optarg); break;
 		case 'd': o->depth_max = parse_number(optarg); break;
 		case 'o': o->nodes_max = parse_number(optarg); break;
+		case 'p': o->spare = parse_number(optarg); break;
+		case 'J': o->journal = parse_number(optarg); break;
 		case 'j': opt.threads = parse_number(optarg); break;
 		case 'x': opt.seconds = parse_number(optarg); break;
 		case 'b': lower_give(optarg); break;
@@ -103,10 +111,10 @@ static void how_to_repeat(void)
 	const struct forest_options *o = &opt.forest;
 
 	fprintf(stderr,
-		"repeat: redo-model --seed %llu --steps %u --every %u --grain %u --size %llus --depth-max %u --nodes-max %u --threads %u%s%s%s\n",
+		"repeat: redo-model --seed %llu --steps %u --every %u --grain %u --size %llus --depth-max %u --nodes-max %u --spare %u --journal %u --threads %u%s%s%s\n",
 		(unsigned long long)seed_now, step_now, opt.every,
 		o->grain * SECTOR_SIZE, (unsigned long long)o->sectors, o->depth_max,
-		o->nodes_max, opt.threads, o->mixed_grains ? " --mixed-grains" : "",
+		o->nodes_max, o->spare, o->journal, opt.threads, o->mixed_grains ? " --mixed-grains" : "",
 		o->cache ? "" : " --no-cache", o->quiesced ? " --quiesced" : "");
 }
 

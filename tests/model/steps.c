@@ -165,24 +165,6 @@ static u32 choose_grain(struct forest *f, const struct node *parent)
 	return f->opt.grain;
 }
 
-static void format_child(struct forest *f, const struct node *n, u32 grain)
-{
-	struct redo_super sb = { 0 }, parent = { 0 };
-
-	if (n->parent->parent) {
-		if (!delta_read_super(n->parent->dev->fd, &parent))
-			die("delta %u has no superblock", n->parent->nr);
-		memcpy(sb.parent_uuid, parent.uuid, REDO_UUID_SIZE);
-		memcpy(sb.tree_uuid, parent.tree_uuid, REDO_UUID_SIZE);
-	}
-	sb.virtual_sectors = f->opt.sectors;
-	sb.base_sectors = f->opt.sectors;
-	sb.grain_sectors = grain;
-	sb.depth = n->depth - 1;
-	sb.chain_seq = parent.chain_seq + 1;
-	delta_format(n->dev->fd, &sb);
-}
-
 /*
  * A delta on @parent, formatted here or left blank for the kernel. A grain that
  * is not what the kernel would choose has to be formatted here.
@@ -190,13 +172,17 @@ static void format_child(struct forest *f, const struct node *n, u32 grain)
 static struct node *new_delta(struct forest *f, struct node *parent)
 {
 	u32 normal = parent->parent ? parent->grain : REDO_GRAIN_SECTORS_MIN;
-	struct lower *dev = lower_get(&f->rng, delta_device_sectors(f->opt.sectors, 8),
+	u32 grain = choose_grain(f, parent);
+	struct lower *dev = lower_get(&f->rng, delta_device_sectors(f->opt.sectors, grain,
+								   f->opt.spare),
 				      f->opt.cache);
 	struct node *n = node_new(f, parent, dev);
 
-	n->grain = choose_grain(f, parent);
-	if (n->grain != normal || rng_percent(&f->rng, 25))
-		format_child(f, n, n->grain);
+	n->grain = grain;
+	if (grain != normal || f->opt.journal != REDO_JOURNAL_BLOCKS ||
+	    rng_percent(&f->rng, 25))
+		delta_format(dev->fd, parent->parent ? parent->dev->fd : -1,
+			     f->opt.sectors, grain, f->opt.journal);
 	return n;
 }
 
@@ -268,6 +254,28 @@ static bool step_parallel(struct forest *f)
 	jobs_wait();
 	check_results(c, jobs, n);
 	apply_all(f, c, jobs, n, c->content);
+	return true;
+}
+
+/* Many commits one after the other, until the journal wraps. */
+static bool step_storm(struct forest *f)
+{
+	struct chain *c = chain_random(f, true);
+	struct job j;
+	u64 n;
+
+	if (!c || !c->top->parent)
+		return false;
+	for (n = rng_between(&f->rng, f->opt.journal / 2, 3 * f->opt.journal / 2); n; n--) {
+		memset(&j, 0, sizeof(j));
+		j.fd = c->fd;
+		j.fua = true;
+		place(f, c, &j, 16);
+		j.gen = oplog_add(c->name, &j);
+		jobs_run_serially(&j, 1);
+		check_results(c, &j, 1);
+		apply_all(f, c, &j, 1, c->content);
+	}
 	return true;
 }
 
@@ -442,6 +450,7 @@ static const struct {
 } steps[] = {
 	{ "serial",	24, step_serial },
 	{ "parallel",	20, step_parallel },
+	{ "storm",	2, step_storm },
 	{ "snapshot",	16, step_snapshot },
 	{ "revert",	6, step_revert },
 	{ "clone",	5, step_clone },

@@ -49,6 +49,7 @@ void say(const char *fmt, ...)
 
 	if (!verbose)
 		return;
+	printf("%9.3f ", seconds_now());
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
 	va_end(ap);
