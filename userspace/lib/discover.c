@@ -208,6 +208,12 @@ int redo_discover(struct redo_set *set)
 	}
 	for (i = 0; i < set->nr_chains; i++)
 		choose_present(set, &set->chain[i]);
+	for (i = 0; i < set->nr_nodes; i++) {
+		struct redo_node *n = &set->node[i];
+
+		n->counts = n->sb.state != REDO_STATE_NEW ||
+			    redo_find_chain(set, n->chain)->present == n;
+	}
 	return 0;
 }
 
@@ -285,12 +291,9 @@ bool redo_is_ancestor(const struct redo_node *a, const struct redo_node *of)
 	return false;
 }
 
-/* A delta that was formatted for a step that never came does not name a point. */
 static bool names_point(const struct redo_node *n, const char *snap)
 {
-	if (strcmp(n->label.snap_name, snap) || n->duplicate)
-		return false;
-	return n->sb.state != REDO_STATE_NEW || redo_node_counts(n);
+	return n->counts && !n->duplicate && !strcmp(n->label.snap_name, snap);
 }
 
 struct redo_node *redo_find_point(const struct redo_set *set, const struct redo_chain *chain,

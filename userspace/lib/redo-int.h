@@ -185,6 +185,7 @@ struct redo_node {
 	struct redo_node *parent;	/* NULL: base, or missing */
 	bool missing_parent;
 	bool duplicate;			/* another device has this UUID */
+	bool counts;			/* not just prepared for a step that never came */
 	bool bad_depth;			/* parent's depth does not fit: a cycle, or damage */
 	u32 nr_children;
 };

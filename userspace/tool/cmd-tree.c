@@ -10,12 +10,6 @@ struct drawing {
 	char prefix[2 * REDO_MAX_DELTAS * 4 + 64];
 };
 
-/* Does a delta of this tree belong in the picture? */
-static bool shown(const struct redo_node *n)
-{
-	return n->sb.state != REDO_STATE_NEW || redo_node_counts(n);
-}
-
 static int by_seq(const void *a, const void *b)
 {
 	const struct redo_node *const *na = a, *const *nb = b;
@@ -34,7 +28,7 @@ static u32 children_of(const struct redo_set *set, const struct redo_node *paren
 	for (u32 i = 0; *list && i < set->nr_nodes; i++) {
 		struct redo_node *n = &set->node[i];
 
-		if (n->parent == parent && redo_uuid_eq(n->sb.tree_uuid, tree) && shown(n))
+		if (n->parent == parent && redo_uuid_eq(n->sb.tree_uuid, tree) && n->counts)
 			(*list)[nr++] = n;
 	}
 	if (*list)

@@ -96,7 +96,7 @@ static bool first_of_point(const struct redo_set *set, const struct redo_node *n
 
 bool names_a_point(const struct redo_node *n)
 {
-	return n->label.snap_name[0] && (n->sb.state != REDO_STATE_NEW || redo_node_counts(n));
+	return n->label.snap_name[0] && n->counts;
 }
 
 static int by_time(const void *a, const void *b)
