@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0 OR LGPL-2.1-or-later
 /* Packing and unpacking of the on-disk format; see redo-format.h. Pure. */
 #include "redo-format.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR LGPL-2.1-or-later */
 /*
  * On-disk format of a delta, version 1. Shared by the module, the tool and the
  * tests; Documentation/on-disk-format.rst tells the story.

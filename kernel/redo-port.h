@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR LGPL-2.1-or-later */
 /*
  * The little that redo-format.[ch] needs from its surroundings, so that one
  * and the same file compiles into the module, KUnit, the tool and the fuzzer.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0 OR LGPL-2.1-or-later */
 /* Words of the table line, the status and the messages; shared with libredo. */
 #ifndef REDO_PROTO_H
 #define REDO_PROTO_H
