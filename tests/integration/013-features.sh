@@ -30,6 +30,10 @@ for f in "${good[@]}"; do
 	for word in $f; do
 		grep -qwF -- "$word" <<< "$table" || fail "\"$f\" is not in the table: $table"
 	done
+	if [[ $f != *\ *\ * ]]; then
+		rmdm chain
+		continue
+	fi
 	# it loads again, beside and instead
 	dmsetup load chain --table "$table"
 	dmsetup suspend chain

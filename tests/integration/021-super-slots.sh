@@ -22,15 +22,14 @@ restore() {
 
 # right or refused, never something else
 right_or_refused() {
-	local since=$EPOCHREALTIME log
-	echo "redo-test: slots $since" > /dev/kmsg
+	log_mark "slots $*"
 	if line "$base" "$d1" | dmsetup create chain 2> /dev/null; then
 		defer rmdm chain
 		holds /dev/mapper/chain model
 		rmdm chain
 	fi
-	log=$(dmesg | awk -v mark="slots $since" 'on; index($0, mark) { on = 1 }')
-	log_names "$d1" <<< "$log" > /dev/null || fail "nothing in the log about: $1"
+	log_read
+	log_names "$d1" || fail "nothing in the log about: $1"
 }
 
 for slot in sb old; do

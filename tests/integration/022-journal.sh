@@ -34,16 +34,15 @@ rmdm chain
 # incarnation, a foreign block: each in the first block, with good ones behind.
 # Everything that was flushed is there, or the table is refused.
 never_less() {
-	local since=$EPOCHREALTIME
-	echo "redo-test: journal $since $*" > /dev/kmsg
+	log_mark "journal $*"
 	if line "$base" "$d1" | dmsetup create chain 2> /dev/null; then
 		defer rmdm chain
 		holds /dev/mapper/chain model
 		rmdm chain
 		return
 	fi
-	dmesg | awk -v mark="journal $since" 'on; index($0, mark) { on = 1 }' |
-		log_names "$d1" > /dev/null || fail "refused without naming the device: $*"
+	log_read
+	log_names "$d1" || fail "refused without naming the device: $*"
 }
 first=${journal[0]}
 for f in "break 100/1 ^1" "break csum ^1" "set magic ^1" "set blocknr +1" \

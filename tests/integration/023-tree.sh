@@ -37,14 +37,12 @@ region_lost() {
 # spoilt <log text> <poke argument>...: table refused, or the region lost, in a
 # view; with a "+" before the text in a writable chain, too
 spoilt() {
-	local text=${1#+} how since log modes=(-r)
+	local text=${1#+} how modes=(-r)
 	[[ $1 != +* ]] || modes+=('')
 	shift
 	for how in "${modes[@]}"; do
-		restore
-		poke "$d1" "$@"
-		since=$EPOCHREALTIME
-		echo "redo-test: tree $since $*" > /dev/kmsg
+		poke --restore "$SCRATCH/good.img" 1280 "$d1" "$@"
+		log_mark "tree $*"
 		# shellcheck disable=SC2086 # nothing or an option
 		if line "$base" "$d1" | dmsetup create chain $how 2> /dev/null; then
 			defer rmdm chain
@@ -61,9 +59,8 @@ spoilt() {
 			fi
 			rmdm chain
 		fi
-		log=$(dmesg | awk -v mark="tree $since" 'on; index($0, mark) { on = 1 }')
-		log_names "$d1" <<< "$log" | grep -qE "$text" ||
-			fail "$*: nothing in the log about it: $log"
+		log_read
+		log_names "$d1" "$text" || fail "$*: nothing in the log about it: $LOG"
 	done
 }
 

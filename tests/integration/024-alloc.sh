@@ -24,10 +24,9 @@ alloc=$(poke "$d1" find alloc)
 
 # Refused, or writes fail, or they are right; what was there stays in any case.
 safe() {
-	local since=$EPOCHREALTIME log
 	restore
 	poke "$d1" "$@"
-	echo "redo-test: alloc $since $*" > /dev/kmsg
+	log_mark "alloc $*"
 	if line "$base" "$d1" -- error_if_no_space | dmsetup create chain 2> /dev/null; then
 		defer rmdm chain
 		dd if=/dev/urandom of=/dev/mapper/chain bs=64k seek=128 count=16 \
@@ -41,8 +40,8 @@ safe() {
 			rmdm view
 		fi
 	fi
-	log=$(dmesg | awk -v mark="alloc $since" 'on; index($0, mark) { on = 1 }')
-	[[ $2 == unit* ]] || log_names "$d1" <<< "$log" > /dev/null || fail "$*: nothing in the log"
+	log_read
+	[[ $2 == unit* ]] || log_names "$d1" || fail "$*: nothing in the log"
 }
 
 safe break "$alloc" 3000/1 ^1

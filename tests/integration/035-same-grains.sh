@@ -21,7 +21,7 @@ writer() {
 }
 writer 0 & w0=$!
 writer 1 & w1=$!
-rio $dev "watch 32k 128k 60" & reader=$!
+rio_exec $dev "watch 32k 128k 60" & reader=$!
 defer kill $reader
 chain=("$base" "$d1")
 for d in "$d2" "$d3" "$d4"; do

@@ -4,13 +4,17 @@
 # Looks at and spoils metadata of a delta, for tests of how it is refused. Knows
 # the format from Documentation/on-disk-format.rst, not from the code.
 #
-# Usage: poke.py DEVICE get BLOCK FIELD
+# Usage: poke.py [--restore FILE BLOCKS] DEVICE VERB...
+#	--restore copies the first BLOCKS blocks of FILE back before anything else
+# Verbs:
+#        poke.py DEVICE get BLOCK FIELD
 #        poke.py DEVICE set BLOCK FIELD VALUE	set a field, mend the checksum
 #        poke.py DEVICE break BLOCK FIELD VALUE	set a field, leave the checksum
 #        poke.py DEVICE find KIND		addresses of blocks of that kind that
 #						the superblock reaches: leaf, dir,
 #						alloc (leaves), journal (any)
 #        poke.py DEVICE wipe BLOCK		zero a block
+#        poke.py DEVICE nothing			only what --restore does
 #        poke.py DEVICE copy FROM TO		copy a block as it is
 #        poke.py DEVICE format SECTORS GRAIN [PARENT]	an empty delta for a virtual
 #						disk of so many sectors, grains of GRAIN
@@ -228,8 +232,15 @@ def format_delta(delta, sectors, grain, parent):
 
 
 def main():
-    path, verb, *args = sys.argv[1:]
+    restore = sys.argv[2:4] if sys.argv[1] == '--restore' else None
+    path, verb, *args = sys.argv[4 if restore else 1:]
     delta = Delta(path)
+    if restore:
+        with open(restore[0], 'rb') as good:
+            os.pwrite(delta.fd, good.read(int(restore[1]) * BLOCK), 0)
+    if verb == 'nothing':
+        os.fsync(delta.fd)
+        return
     if verb == 'find':
         print('\n'.join(map(str, delta.find(args[0]))))
         return

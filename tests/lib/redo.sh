@@ -4,15 +4,39 @@
 
 rio_py=$TOP/tests/lib/rio.py
 poke_py=$TOP/tests/lib/poke.py
-redosetup=$TOP/userspace/redosetup
 
 # rio ..., poke ...: see the head of rio.py and poke.py
 rio() {
 	/usr/bin/python3 -S -E "$rio_py" "$@"
 }
 
+# As rio, for the background: what is killed is the reader or writer itself
+rio_exec() {
+	exec /usr/bin/python3 -S -E "$rio_py" "$@"
+}
+
 poke() {
 	/usr/bin/python3 -S -E "$poke_py" "$@"
+}
+
+# The tool as it was built; the chains that it registers end with the case
+export REDO_CHAINS=$SCRATCH/chains
+redosetup() {
+	LD_LIBRARY_PATH=$TOP/build/userspace "$TOP/build/userspace/redosetup" "$@"
+}
+
+# tool_refuses <status> <text> <argument>...: redosetup must fail with that exit
+# status and one line on stderr that has <text> (an extended regular expression)
+tool_refuses() {
+	local wanted=$1 text=$2 status=0
+	shift 2
+	redosetup "$@" > "$SCRATCH/.out" 2> "$SCRATCH/.err" || status=$?
+	[[ $status -eq $wanted ]] ||
+		fail "redosetup $*: exit status $status, expected $wanted: $(cat "$SCRATCH/.err")"
+	grep -qE -- "$text" "$SCRATCH/.err" ||
+		fail "redosetup $*: does not say \"$text\": $(cat "$SCRATCH/.err")"
+	[[ $wanted -ne 1 || $(wc -l < "$SCRATCH/.err") -eq 1 ]] ||
+		fail "redosetup $*: more than one line: $(cat "$SCRATCH/.err")"
 }
 
 # need_redo: the module must be loaded
@@ -63,32 +87,47 @@ reload() {
 	dmsetup resume "$name"
 }
 
-# refused <text> <device> <line> [<dmsetup create option>...]: creating a device
-# with this line must fail, and the kernel log must have a line with <text> (an
-# extended regular expression) and the <device> by name or by number.  "-":
-# whichever device.
-refused() {
-	local text=$1 disk=$2 table=$3 log since=$EPOCHREALTIME name=refused
-	shift 3
-	echo "redo-test: refused $since" > /dev/kmsg
-	if dmsetup create "$name" --table "$table" "$@" > "$SCRATCH/.refused" 2>&1; then
-		dmsetup remove --retry "$name"
-		fail "accepted: $table"
-	fi
-	dmsetup info "$name" > /dev/null 2>&1 && dmsetup remove --retry "$name"
-	log=$(dmesg | awk -v mark="refused $since" 'on; index($0, mark) { on = 1 }')
-	if [[ $disk != - ]]; then
-		log_names "$disk" <<< "$log" > /dev/null ||
-			fail "refused without naming $disk: $table: $log"
-	fi
-	grep -qE -- "$text" <<< "$log" || fail "refused without saying \"$text\": $table: $log"
+# log_mark, log_read: the kernel's messages from the mark on are in $LOG then. A
+# case that does this a hundred times cannot afford many processes: UML's are slow.
+log_mark() {
+	LOG_MARK="redo-test: mark $EPOCHREALTIME $*"
+	echo "$LOG_MARK" > /dev/kmsg
 }
 
-# log_names <device> < log: the lines that name it
+log_read() {
+	LOG=$(dmesg)
+	LOG=${LOG##*"$LOG_MARK"}
+}
+
+# log_names <device> [<text>]: a line of $LOG has the device, by name or by number,
+# and <text>, an extended regular expression
 log_names() {
-	local short=${1#/dev/} number
-	number=$(stat -L -c '%Hr:%Lr' "$1")
-	grep -E "(^|[^a-z0-9:])($short|$number)([^0-9]|$)"
+	local short=${1#/dev/} number line
+	if [[ -e /sys/block/$short/dev ]]; then
+		read -r number < "/sys/block/$short/dev"
+	else
+		number=$(stat -L -c '%Hr:%Lr' "$1")
+	fi
+	while read -r line; do
+		[[ $line =~ (^|[^a-z0-9:])($short|$number)([^0-9]|$) && $line =~ ${2:-.} ]] && return
+	done <<< "$LOG"
+	return 1
+}
+
+# refused <text> <device> <line> [<dmsetup create option>...]: creating a device
+# with this line must fail, and the kernel log must have <text> (an extended
+# regular expression) and a line that names the <device>.  "-": whichever device.
+refused() {
+	local text=$1 disk=$2 table=$3
+	shift 3
+	log_mark "refused"
+	if dmsetup create refused --table "$table" "$@" > "$SCRATCH/.refused" 2>&1; then
+		dmsetup remove --retry refused
+		fail "accepted: $table"
+	fi
+	log_read
+	[[ $disk == - ]] || log_names "$disk" || fail "refused without naming $disk: $table: $LOG"
+	[[ $LOG =~ $text ]] || fail "refused without saying \"$text\": $table: $LOG"
 }
 
 # status <name> [<word>]: the status line after the target's name, or its n-th
@@ -130,12 +169,12 @@ sums() {
 	done
 }
 
-# writes <device>...: how many writes and discards each has done, for a check that
+# writes <loop device>...: how many writes and discards each has done, for a check that
 # there was none
 writes() {
 	local d w
 	for d; do
-		read -ra w < "/sys/dev/block/$(stat -L -c '%Hr:%Lr' "$d")/stat"
+		read -ra w < "/sys/block/${d#/dev/}/stat"
 		echo "$d ${w[4]} ${w[11]}"
 	done
 }

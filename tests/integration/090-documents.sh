@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.12
+# timeout: 240
+#
+# The examples of README.md and Documentation/redo.rst, run as they stand there.
+# Logical volumes are loop devices here, under the names that lvm2 would give.
+
+. "$TOP/tests/lib/redo.sh"
+require mkfs.ext4
+
+mkdir -p /dev/vg
+defer rm -rf /dev/vg
+
+lvcreate() { # -L <size> -n <name> vg
+	local disk
+	truncate -s "$2" "$SCRATCH/$4.img"
+	disk=$(losetup --show -f "$SCRATCH/$4.img")
+	ln -sf "$disk" "/dev/vg/$4"
+}
+
+lvremove() { # -y vg/<name>
+	losetup -d "$(readlink "/dev/$2")"
+	rm "/dev/$2"
+}
+
+# example <file> <heading>: the indented lines between that heading and the next one
+example() {
+	awk -v heading="$2" '
+		$0 == heading { on = 1; next }
+		on && /^(#|===)/ && seen { exit }
+		on && /^ +/ { sub(/^ +/, ""); print; seen = 1 }' "$TOP/$1"
+}
+
+# run <file with commands>: one after the other, here, so that -e holds
+run() {
+	local text
+	text=$(< "$1")
+	[[ -n $text ]] || fail "no example in $1"
+	eval "$text"
+}
+
+fresh() { # <volume>: with a filesystem
+	lvcreate -L 64M -n "$1" vg
+	mkfs.ext4 -q "/dev/vg/$1"
+}
+
+cleanup() {
+	umount -q /srv /mnt
+	local name
+	for name in web web-second web-monday lab disk disk-then clone; do
+		rmdm $name
+	done
+}
+defer cleanup
+
+# README, dmsetup alone; the last lines are for after a reboot
+fresh web
+example README.md '### With dmsetup alone' > "$SCRATCH/readme"
+sed '/^# after a reboot/,$d' "$SCRATCH/readme" > "$SCRATCH/before"
+sed -n '/^# after a reboot/,$p' "$SCRATCH/readme" > "$SCRATCH/after"
+run "$SCRATCH/before"
+cp "$TOP"/kernel/*.c /srv
+umount /srv
+rmdm web-second
+rmdm web
+run "$SCRATCH/after"
+mount /dev/mapper/web /srv
+diff <(cat "$TOP"/kernel/*.c) <(cat /srv/*.c) || fail "files differ after a new start"
+umount /srv
+rmdm web
+for name in web-d2 web-d1 web; do
+	lvremove -y vg/$name
+done
+
+# README, redosetup
+fresh web
+example README.md '### With redosetup' > "$SCRATCH/readme"
+run "$SCRATCH/readme"
+status_is web $ST_MODE rw || fail "after the last line: $(status web)"
+redosetup deactivate --all
+losetup -D
+rm -f /dev/vg/*
+
+# redo.rst: from "A chain of one delta" to the revert and the clone
+fresh disk
+example Documentation/redo.rst Examples > "$SCRATCH/all"
+# without what is another way to do the same, and mounts
+awk '/^while / { exit }
+	/^dmsetup create disk --table "0 \$\(blockdev/ { next }
+	/^dmsetup suspend disk$/ && suspended++ == 1 { skip = 3 }
+	skip { skip--; next }
+	/^(umount|mount) / { next }
+	{ print }' "$SCRATCH/all" > "$SCRATCH/examples"
+cat "$SCRATCH/examples"
+run "$SCRATCH/examples"
+[[ $(status disk $ST_DELTAS) -eq 2 && $(status clone $ST_DELTAS) -eq 2 ]] ||
+	fail "status: $(status disk), $(status clone)"
