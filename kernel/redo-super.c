@@ -215,9 +215,6 @@ static int redo_super_check(struct block_device *bdev, const struct redo_super *
 	else if (sb->nr_units > units)
 		DMERR("%pg: superblock refused: %llu units taken, the device holds %llu", bdev,
 		      sb->nr_units, units);
-	else if (sb->journal_blocks < REDO_JOURNAL_MIN)
-		DMERR("%pg: superblock refused: journal of %u blocks, at least %u expected", bdev,
-		      sb->journal_blocks, REDO_JOURNAL_MIN);
 	else if (!redo_root_ok(&sb->map_root, sb->nr_units, true))
 		DMERR("%pg: superblock refused: map root at block %llu", bdev,
 		      sb->map_root.blocknr);
