@@ -142,6 +142,7 @@ void redo_chain_destroy(struct redo_chain *c)
 
 	if (c->commit_wq) {
 		cancel_delayed_work_sync(&c->tick);
+		cancel_delayed_work_sync(&c->idle);
 		destroy_workqueue(c->commit_wq);
 	}
 	if (c->wq)
@@ -273,6 +274,7 @@ int redo_chain_quiesce(struct redo_chain *c)
 	cancel_delayed_work_sync(&c->tick);
 	flush_work(&c->commit_work); /* what began before it could see that */
 	cancel_delayed_work_sync(&c->tick);
+	cancel_delayed_work_sync(&c->idle);
 	if (cancel_work_sync(&c->event_work))
 		redo_chain_event(c);
 	return r;

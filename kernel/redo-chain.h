@@ -106,7 +106,8 @@ struct redo_chain {
 	struct redo_worker worker[REDO_WORKERS];
 	unsigned int next_worker;		/* racy round robin */
 	struct work_struct commit_work;
-	struct delayed_work tick;
+	struct delayed_work tick;	/* commit timer */
+	struct delayed_work idle;	/* checkpoint when nothing else happens */
 	struct work_struct event_work;
 	struct dm_kcopyd_client *kcopyd;
 	mempool_t change_pool;			/* struct redo_change, for workers */
@@ -123,6 +124,7 @@ struct redo_chain {
 	struct list_head changes;	/* of the next commit, in the order they happened */
 	u32 nr_changes;
 	bool force_commit;		/* drain: flush even if nothing is listed */
+	bool idle_expired;		/* a checkpoint now disturbs nobody */
 	bool timer_expired;		/* what is listed has waited long enough */
 	int commit_error;		/* of the last commit */
 	struct bio_list commit_waiters;	/* flushes and FUA writes */

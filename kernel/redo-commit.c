@@ -14,6 +14,7 @@
 #include "redo-chain.h"
 
 #define COMMIT_INTERVAL		HZ
+#define IDLE_INTERVAL		(10 * HZ)
 #define CHANGES_KICK		2048	/* do not wait for the timer */
 #define CHANGE_POOL_MIN		64
 
@@ -266,8 +267,6 @@ static void restore(struct redo_chain *c, struct bio *bio)
 
 static void checkpoint(struct redo_chain *c)
 {
-	if (!redo_delta_wants_checkpoint(c->active))
-		return;
 	atomic64_inc(&c->nr_checkpoints);
 	if (redo_delta_checkpoint(c->active, false))
 		redo_chain_set_mode(c, REDO_MODE_RO, "a checkpoint has failed");
@@ -307,7 +306,7 @@ static void run_batch(struct redo_chain *c, struct batch *b)
 	c->commit_error = r;
 	while ((bio = bio_list_pop(&b->failed)))
 		restore(c, bio);
-	if (!r)
+	if (!r && redo_delta_wants_checkpoint(c->active))
 		checkpoint(c);
 }
 
@@ -319,6 +318,26 @@ static bool is_parked(struct redo_chain *c)
 	parked = c->parked;
 	spin_unlock_irq(&c->lock);
 	return parked;
+}
+
+/*
+ * A chain that has been left alone gets its checkpoint: grains that were freed
+ * can be passed down, and there is less to replay.
+ */
+static void idle_checkpoint(struct redo_chain *c)
+{
+	bool due;
+
+	spin_lock_irq(&c->lock);
+	due = c->idle_expired && !c->nr_changes;
+	c->idle_expired = false;
+	spin_unlock_irq(&c->lock);
+	if (READ_ONCE(c->mode) != REDO_MODE_RW || !redo_delta_dirty(c->active))
+		return;
+	if (due)
+		checkpoint(c);
+	else
+		mod_delayed_work(c->commit_wq, &c->idle, IDLE_INTERVAL);
 }
 
 static void commit_run(struct work_struct *work)
@@ -339,6 +358,7 @@ static void commit_run(struct work_struct *work)
 	if (c->active) {
 		redo_nospace_run(c);
 		finish_sealed(c);
+		idle_checkpoint(c);
 	}
 	redo_evict_run(c);
 }
@@ -349,6 +369,16 @@ static void tick_run(struct work_struct *work)
 
 	spin_lock_irq(&c->lock);
 	c->timer_expired = c->nr_changes;
+	spin_unlock_irq(&c->lock);
+	redo_commit_kick(c);
+}
+
+static void idle_run(struct work_struct *work)
+{
+	struct redo_chain *c = container_of(to_delayed_work(work), struct redo_chain, idle);
+
+	spin_lock_irq(&c->lock);
+	c->idle_expired = true;
 	spin_unlock_irq(&c->lock);
 	redo_commit_kick(c);
 }
@@ -376,6 +406,7 @@ int redo_commit_init(struct redo_chain *c)
 	bio_list_init(&c->no_space);
 	INIT_WORK(&c->commit_work, commit_run);
 	INIT_DELAYED_WORK(&c->tick, tick_run);
+	INIT_DELAYED_WORK(&c->idle, idle_run);
 	return mempool_init_slab_pool(&c->change_pool, CHANGE_POOL_MIN, change_cache);
 }
 
