@@ -72,7 +72,8 @@ static int run(const char *const *argv)
 	for (len = strlen(text); len && text[len - 1] == '\n'; len--)
 		text[len - 1] = '\0';
 	line = strrchr(text, '\n');
-	return redo_err(EIO, "%s failed: %s", argv[0], line ? line + 1 : text);
+	line = line ? line + 1 : text;
+	return redo_err(EIO, "%s failed: %s", argv[0], line + strspn(line, " "));
 }
 
 /* What a path is ------------------------------------------------------------- */

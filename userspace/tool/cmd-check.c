@@ -179,10 +179,12 @@ static int check_chain(const char *name)
 		r = c ? redo_err(ENOMEM, "out of memory") : -ENOENT;
 		goto out;
 	}
-	for (u32 i = 0; i < set.nr_nodes; i++)
-		if (!strcmp(set.node[i].chain, c->name) ||
-		    redo_is_ancestor(&set.node[i], c->present))
-			paths[nr++] = set.node[i].path;
+	for (u32 depth = 0; depth < REDO_MAX_DELTAS; depth++)
+		for (u32 i = 0; i < set.nr_nodes; i++)
+			if (set.node[i].sb.depth == depth &&
+			    (!strcmp(set.node[i].chain, c->name) ||
+			     redo_is_ancestor(&set.node[i], c->present)))
+				paths[nr++] = set.node[i].path;
 	if (c->dm_name[0] && !opts.force)
 		r = redo_err(EBUSY, "%s: is active; 'redosetup deactivate %s' first (--force checks it all the same, and finds changes under way)",
 			     name, c->name);
