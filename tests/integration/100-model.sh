@@ -12,9 +12,9 @@ require_target redo
 
 seed=${REDO_SEED:-1000}
 if [[ $KERNEL == uml ]]; then
-	seconds=25 steps=30
+	seconds=20 steps=30
 else
-	seconds=12 steps=20
+	seconds=5 steps=12
 fi
 
 # run <redo-model option>...: as many sequences as fit into the time
@@ -31,4 +31,5 @@ run --grain 4K --size 8M+3s --no-cache
 run --grain 64K --size 12M+5s
 run --grain 1M --size 16M+2049s
 run --grain 4K --size 8M --mixed-grains --depth-max 10 --nodes-max 14
+run --grain 4K --size 6M --spare 0 --journal 64
 run --grain 4K --size 32M --every 4 --quiesced

@@ -7,4 +7,4 @@
 . "$TOP/tests/lib/crash.sh"
 
 crash --grain 4K
-crash --grain 64K --size 6M+3s
+crash --grain 64K --size 6M+3s --journal 64 --storm 300

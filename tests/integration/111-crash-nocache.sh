@@ -6,5 +6,5 @@
 
 . "$TOP/tests/lib/crash.sh"
 
-crash --grain 4K --no-cache
+crash --grain 4K --no-cache --journal 64 --storm 300
 crash --grain 1M --size 6M+3s --no-cache

@@ -9,9 +9,9 @@ require_target redo
 
 seed=${REDO_SEED:-1000}
 if [[ $KERNEL == uml ]]; then
-	cuts=60 recovery=10
+	cuts=50 recovery=12
 else
-	cuts=25 recovery=12
+	cuts=15 recovery=15
 fi
 redosetup=$TOP/build/userspace/redosetup
 [[ -x $redosetup ]] && offline=(--redosetup "$redosetup") || offline=()

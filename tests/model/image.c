@@ -9,11 +9,12 @@
 
 #define PAGE	4096
 
-void image_open(struct image *img, u64 sectors, bool cache)
+void image_open(struct image *img, u64 sectors)
 {
 	u64 bytes = sectors << SECTOR_SHIFT;
 
-	loopdev_open(&img->loop, sectors, cache);
+	/* see the one in record.c */
+	loopdev_open(&img->loop, sectors, false);
 	img->test = loopdev_map(&img->loop);
 	img->durable = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
 			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -17,7 +17,7 @@ struct image {
 	u64 pages;
 };
 
-void image_open(struct image *img, u64 sectors, bool cache);
+void image_open(struct image *img, u64 sectors);
 void image_close(struct image *img);
 /* @data NULL: zeroes. @durable: or else only on the loop device. */
 void image_put(struct image *img, u64 sector, const void *data, u64 sectors, bool durable);

@@ -36,7 +36,7 @@ static struct recorder {
 	u64 clock;
 	struct rng rng;
 	struct range busy[THREADS_MAX];
-	u32 in_flight, flushes;
+	u32 in_flight;
 	u64 allowed, begun;	/* operations that may begin; that have begun */
 	bool stop, storm;
 } rec = {
@@ -128,15 +128,6 @@ static void choose(struct todo *d)
 		place(d, WRITE_MAX);
 	} else if (pick < 82) {
 		d->kind = DO_FLUSH;
-		/*
-		 * One at a time goes down to a base without deltas: of two, the one
-		 * that completes first is logged without the writes that the other
-		 * has taken along.
-		 */
-		if (!rec.trace->nr_points && rec.flushes) {
-			d->kind = DO_WRITE;
-			place(d, WRITE_MAX);
-		}
 	} else if (pick < 91 && rec.trace->nr_points) {
 		d->kind = DO_DISCARD;
 		place(d, 8 * WRITE_MAX);
@@ -167,10 +158,8 @@ static u64 begin(u32 thread, struct todo *d)
 
 	rec.in_flight++;
 	rec.begun++;
-	if (d->kind == DO_FLUSH) {
-		rec.flushes++;
+	if (d->kind == DO_FLUSH)
 		return op.submit;
-	}
 	rec.busy[thread] = (struct range){ op.from, op.to };
 	op.kind = d->kind == DO_WRITE ? TRACE_WRITE :
 		  d->kind == DO_ZERO ? TRACE_ZERO : TRACE_DISCARD;
@@ -206,8 +195,6 @@ static void finish(u32 thread, const struct todo *d, u64 submitted, void *buffer
 	if (d->kind != DO_FLUSH)
 		rec.trace->op[d->gen].complete = rec.clock++;
 	rec.busy[thread] = (struct range){ 0, 0 };
-	if (d->kind == DO_FLUSH)
-		rec.flushes--;
 	if (d->kind == DO_FLUSH)
 		mark(thread, TRACE_FLUSH, submitted, buffer);
 	else if (d->fua)
@@ -430,7 +417,11 @@ static void set_up(void)
 	char *params;
 	u8 *image;
 
-	loopdev_open(&rec.data, l->sectors, rec.opt->cache);
+	/*
+	 * A flush to this one completes at once. Two that are in flight could
+	 * otherwise be logged the wrong way round, with the writes that they cover.
+	 */
+	loopdev_open(&rec.data, l->sectors, false);
 	loopdev_open(&rec.log, LOG_SECTORS, true);
 	image = loopdev_map(&rec.data);
 	stamp_fill(image + (l->base << SECTOR_SHIFT), rec.opt->seed, 1, 0, l->base_sectors);

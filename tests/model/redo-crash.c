@@ -492,7 +492,7 @@ static void initial_image(void)
 
 static void set_up_replay(void)
 {
-	image_open(&run.img, run.trace.layout.sectors, opt.record.cache);
+	image_open(&run.img, run.trace.layout.sectors);
 	initial_image();
 	run.fua = xcalloc(run.trace.nr_ops, 1);
 	run.moment.fua = run.fua;
