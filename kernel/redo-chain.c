@@ -190,13 +190,31 @@ static bool has_on_top(const struct redo_chain *c, const struct block_device *bd
 	return c->nr_deltas && c->slot[c->nr_deltas].bdev == bdev;
 }
 
+static bool has_delta(const struct redo_chain *c, const struct block_device *bdev)
+{
+	u32 slot;
+
+	for (slot = 1; slot <= c->nr_deltas; slot++)
+		if (c->slot[slot].bdev == bdev)
+			return true;
+	return false;
+}
+
+static bool uses(const struct redo_chain *c, const struct block_device *bdev)
+{
+	return c->slot[0].bdev == bdev || has_delta(c, bdev);
+}
+
 /* Its writes, to the base or to its top delta, would change what the other shows? */
 static bool conflict(const struct redo_chain *writer, const struct redo_chain *other)
 {
 	if (!writer->writable)
 		return false;
 	if (redo_chain_is_passthrough(writer))
-		return other->slot[0].bdev == writer->slot[0].bdev;
+		return uses(other, writer->slot[0].bdev);
+	if (has_delta(other, writer->slot[0].bdev) || other->slot[0].bdev ==
+	    writer->slot[writer->nr_deltas].bdev)
+		return true;	/* one's base is the other's delta */
 	return has_on_top(other, writer->slot[writer->nr_deltas].bdev);
 }
 
@@ -237,15 +255,19 @@ static void release_slot(struct redo_chain *c, struct redo_slot *slot, bool clea
 	slot->owned = false;
 }
 
-void redo_chain_detach(struct redo_chain *c, bool clean)
+void redo_chain_unlist(struct redo_chain *c)
 {
-	u32 slot;
-
 	lockdep_assert_held(&redo_chains_mutex);
 	if (list_empty(&c->registry))
 		return;
 	list_del_init(&c->registry);
 	WRITE_ONCE(nr_attached, nr_attached - 1);
+}
+
+void redo_chain_release(struct redo_chain *c, bool clean)
+{
+	u32 slot;
+
 	c->active = NULL;
 	for (slot = 1; slot <= c->nr_deltas; slot++)
 		release_slot(c, &c->slot[slot], clean && READ_ONCE(c->mode) == REDO_MODE_RW);
@@ -268,6 +290,8 @@ int redo_chain_quiesce(struct redo_chain *c)
 		r = redo_commit_drain(c);
 	else if (c->writable && redo_chain_is_passthrough(c))
 		r = blkdev_issue_flush(c->slot[0].bdev);
+	if (r)
+		redo_chain_set_mode(c, REDO_MODE_RO, "what was written cannot be flushed");
 	spin_lock_irq(&c->lock);
 	c->parked = true;
 	spin_unlock_irq(&c->lock);

@@ -207,8 +207,13 @@ struct redo_chain *redo_chain_find(struct mapped_device *md, sector_t begin);
  */
 int redo_chain_check_sharing(struct redo_chain *c, struct redo_chain *pred);
 void redo_chain_attach(struct redo_chain *c);
-/* Ownership of all its deltas ends; @clean: after a last checkpoint. */
-void redo_chain_detach(struct redo_chain *c, bool clean);
+/* Under redo_chains_mutex. Off the registry; no-op if it is not on it. */
+void redo_chain_unlist(struct redo_chain *c);
+/*
+ * Unlisted and quiesced: ownership of all its deltas ends; @clean: after a last
+ * checkpoint.
+ */
+void redo_chain_release(struct redo_chain *c, bool clean);
 
 /* Over all attached chains; never block. */
 unsigned int redo_chains_attached(void);

@@ -38,6 +38,9 @@ struct redo_change *redo_change_alloc(struct redo_chain *c, gfp_t gfp)
 
 	if (change || !gfpflags_allow_blocking(gfp))
 		return change;
+	spin_lock_irq(&c->lock);
+	c->timer_expired = c->nr_changes;	/* do not wait for it: we need what it gives back */
+	spin_unlock_irq(&c->lock);
 	redo_commit_kick(c);
 	return mempool_alloc(&c->change_pool, gfp);
 }

@@ -406,6 +406,25 @@ int redo_delta_activate(struct redo_delta *d, const struct redo_takeover *t)
 	return r;
 }
 
+int redo_delta_prove(struct redo_delta *d)
+{
+	struct redo_super sb;
+	int r;
+
+	mutex_lock(&d->mutex);
+	r = __redo_may_write(d);
+	if (!r && !d->owner)
+		r = -EPERM;
+	if (!r) {
+		sb = d->sb;
+		r = redo_super_switch(d, &sb);
+	}
+	if (r)
+		DMERR("%s: its superblock cannot be written: error %d", d->name, r);
+	mutex_unlock(&d->mutex);
+	return r;
+}
+
 static int redo_do_seal(struct redo_delta *d)
 {
 	struct redo_super sb = d->sb;

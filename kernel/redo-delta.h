@@ -92,6 +92,11 @@ struct redo_takeover {
  */
 int redo_delta_activate(struct redo_delta *d, const struct redo_takeover *t);
 /*
+ * Owner only. Write the superblock again, durably, with nothing changed: it can
+ * be written. -errno: it cannot, and nothing has happened.
+ */
+int redo_delta_prove(struct redo_delta *d);
+/*
  * Owner only, after the last commit, all I/O to it drained: one PREFLUSH|FUA
  * superblock write sets SEALED, content_generation (random, not 0) and
  * seal_time. The journal may still hold records; a later checkpoint covers them.

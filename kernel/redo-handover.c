@@ -9,6 +9,8 @@
 #include <linux/sched/mm.h>
 #include "redo-target.h"
 
+DEFINE_MUTEX(redo_target_mutex);
+
 /* The line is the old one, or the old one with more deltas on top? */
 static bool extends(const struct redo_target *t, const struct redo_chain *old)
 {
@@ -24,12 +26,6 @@ static bool extends(const struct redo_target *t, const struct redo_chain *old)
 		if (old->slot[i + 1].delta != t->delta[i])
 			return false;
 	return true;
-}
-
-/* A chain that was not taken over: it is finished, its table will only be freed. */
-static void dismiss(struct redo_chain *old)
-{
-	redo_chain_detach(old, false);
 }
 
 /*
@@ -114,6 +110,12 @@ static int stack_up(struct redo_chain *c, u32 live)
 	u32 slot;
 	int r;
 
+	/* Once the parent is sealed there is no way back: see that the child can be written. */
+	if (c->nr_deltas > 1 && c->nr_deltas != live) {
+		r = redo_delta_prove(c->slot[c->nr_deltas].delta);
+		if (r)
+			return r;
+	}
 	for (slot = 1; slot < c->nr_deltas; slot++) {
 		struct redo_delta *d = c->slot[slot].delta;
 
@@ -154,65 +156,103 @@ static int bring_up(struct redo_chain *c)
 		return r;
 	c->active_slot = c->nr_deltas;
 	c->active = c->slot[c->active_slot].delta;
+	/* What was full is not what is written to now; the commit worker looks at once. */
+	spin_lock_irq(&c->lock);
+	c->space = REDO_SP_OK;
+	spin_unlock_irq(&c->lock);
 	return 0;
 }
 
-/* The old table's chain becomes ours; the one made for us was for nothing. */
-static void take_over(struct redo_target *t, struct redo_chain *old)
+/* The old table's chain becomes ours. Returns the one that was made for us: unused now. */
+static struct redo_chain *take_over(struct redo_target *t, struct redo_chain *old)
 {
 	struct redo_target *from = old->ti->private;
+	struct redo_chain *unused = t->chain;
 
-	if (from != t) {
-		redo_chain_destroy(t->chain);
-		from->chain = NULL;
-	}
+	mutex_lock(&redo_target_mutex);
+	from->chain = NULL;
 	t->chain = old;
+	mutex_unlock(&redo_target_mutex);
+	return unused;
 }
 
-static int switch_chain(struct redo_target *t, struct redo_chain *old)
+/*
+ * Decide who has the chain; no I/O, since every chain of the host waits for this
+ * mutex. Once attached, the sharing checks of others see us.
+ * *@dismissed: the old table's chain if it is not taken over, off the registry;
+ * *@unused: to be destroyed.
+ */
+static int switch_chain(struct redo_target *t, struct redo_chain **dismissed,
+			struct redo_chain **unused)
 {
-	struct redo_chain *c;
+	struct redo_chain *old, *c;
 	int r;
 
+	mutex_lock(&redo_chains_mutex);
+	old = redo_chain_find(t->chain->md, t->ti->begin);
 	r = redo_chain_check_sharing(t->chain, old);
 	if (r)
-		return r;
-	if (old && old != t->chain && !extends(t, old)) {
-		dismiss(old);
-		old = NULL;
+		goto out;
+	if (old && extends(t, old)) {
+		*unused = take_over(t, old);
+	} else if (old) {
+		redo_chain_unlist(old);
+		*dismissed = old;
 	}
-	if (old)
-		take_over(t, old);
 	c = t->chain;
 	c->ti = t->ti;
 	c->features = t->features;
 	if (list_empty(&c->registry))
 		redo_chain_attach(c);
 	redo_target_add_slots(t, c);
-	r = bring_up(c);
-	if (r) /* neither line is at work now; either can be loaded */
-		redo_chain_set_mode(c, REDO_MODE_FAILED, "cannot be brought up");
+out:
+	mutex_unlock(&redo_chains_mutex);
 	return r;
 }
 
-int redo_handover(struct redo_target *t)
+/* The base was written in passthrough and could not be flushed: somebody must be told. */
+static int check_lost_writes(struct redo_chain *old)
 {
-	unsigned int noio = memalloc_noio_save();
-	struct mapped_device *md = dm_table_get_md(t->ti->table);
-	struct redo_chain *old;
+	return old && redo_chain_is_passthrough(old) && old->mode != REDO_MODE_RW ? -EIO : 0;
+}
+
+static int do_handover(struct redo_target *t)
+{
+	struct redo_chain *dismissed = NULL, *unused = NULL;
 	int r;
 
-	mutex_lock(&redo_chains_mutex);
-	old = redo_chain_find(md, t->ti->begin);
-	if (t->chain == old) {		/* resumed as it was */
-		r = old->mode == REDO_MODE_FAILED ? -EIO : 0;
-	} else {
-		r = redo_validate_chain(t, t->nr_deltas);
-		if (!r)
-			r = switch_chain(t, old);
-		t->up = !r;
-	}
-	mutex_unlock(&redo_chains_mutex);
+	r = redo_validate_chain(t, t->nr_deltas);
+	if (!r)
+		r = switch_chain(t, &dismissed, &unused);
+	if (unused)
+		redo_chain_destroy(unused);
+	if (dismissed)
+		redo_chain_release(dismissed, false);
+	if (r)
+		return r;
+	r = check_lost_writes(dismissed) ?: bring_up(t->chain);
+	if (r) /* neither line is at work now; either can be loaded */
+		redo_chain_set_mode(t->chain, REDO_MODE_FAILED, "cannot be brought up");
+	mutex_lock(&redo_target_mutex);
+	t->up = !r;
+	mutex_unlock(&redo_target_mutex);
+	return r;
+}
+
+/*
+ * dm's suspend lock serialises this with everything else that happens to the same
+ * device. A resume of what was merely suspended must not wait for anybody: others
+ * may be waiting for it.
+ */
+int redo_handover(struct redo_target *t)
+{
+	unsigned int noio;
+	int r;
+
+	if (!list_empty(&t->chain->registry))
+		return READ_ONCE(t->chain->mode) == REDO_MODE_FAILED ? -EIO : 0;
+	noio = memalloc_noio_save();
+	r = do_handover(t);
 	memalloc_noio_restore(noio);
 	return r;
 }

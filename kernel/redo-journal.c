@@ -345,8 +345,11 @@ static int redo_replay_look_beyond(struct redo_delta *d, struct redo_window *w)
 
 	for (seq = d->head_seq; seq < end; seq++) {
 		dj = redo_window_get(d, w, seq);
-		if (IS_ERR(dj))
+		if (IS_ERR(dj) && d->torn)
 			return PTR_ERR(dj);
+		/* Behind the end nothing that we know of is missing; a write heals it. */
+		if (IS_ERR(dj))
+			continue;
 		if (redo_check_journal(dj, d->uuid, redo_seq_block(d, seq), &jh) ||
 		    jh.index + 1 != jh.total || jh.seq < d->head_seq)
 			continue;

@@ -135,9 +135,9 @@ static bool is_up(struct redo_target *t)
 {
 	bool up;
 
-	mutex_lock(&redo_chains_mutex);
+	mutex_lock(&redo_target_mutex);
 	up = t->up && t->chain && READ_ONCE(t->chain->mode) != REDO_MODE_FAILED;
-	mutex_unlock(&redo_chains_mutex);
+	mutex_unlock(&redo_target_mutex);
 	return up;
 }
 

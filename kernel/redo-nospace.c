@@ -17,8 +17,13 @@ bool redo_nospace_pending(struct redo_chain *c)
 void redo_nospace_hold(struct redo_chain *c, struct bio *bio)
 {
 	blk_status_t status = BLK_STS_OK;
+	struct redo_io *io = redo_io(bio);
 	unsigned long flags;
 
+	if (io->change) { /* it may wait for long: others need the pool */
+		redo_change_free(c, io->change);
+		io->change = NULL;
+	}
 	spin_lock_irqsave(&c->lock, flags);
 	if (c->suspending && c->noflush)
 		status = BLK_STS_DM_REQUEUE;
@@ -107,7 +112,8 @@ static bool expired(struct redo_chain *c)
 	if (c->features.error_if_no_space)
 		return true;
 	return c->features.no_space_timeout &&
-	       time_after_eq(jiffies, c->no_space_since + c->features.no_space_timeout * HZ);
+	       time_after_eq(jiffies, c->no_space_since +
+			     (unsigned long)c->features.no_space_timeout * HZ);
 }
 
 static void no_space(struct redo_chain *c)

@@ -101,12 +101,12 @@ void redo_status(struct dm_target *ti, status_type_t type, unsigned int flags,
 
 	switch (type) {
 	case STATUSTYPE_INFO:
-		mutex_lock(&redo_chains_mutex); /* against the hand-over */
+		mutex_lock(&redo_target_mutex); /* against the hand-over */
 		if (t->chain)
 			status_info(t->chain, result, maxlen);
 		else
 			DMEMIT(REDO_STATUS_ERROR);
-		mutex_unlock(&redo_chains_mutex);
+		mutex_unlock(&redo_target_mutex);
 		break;
 	case STATUSTYPE_TABLE:
 		status_table(t, result, maxlen);

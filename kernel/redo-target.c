@@ -215,8 +215,9 @@ static void redo_dtr(struct dm_target *ti)
 
 	if (t->chain) {
 		mutex_lock(&redo_chains_mutex);
-		redo_chain_detach(t->chain, true);
+		redo_chain_unlist(t->chain);
 		mutex_unlock(&redo_chains_mutex);
+		redo_chain_release(t->chain, true);
 		redo_chain_destroy(t->chain);
 	}
 	target_free(t);

@@ -18,9 +18,15 @@ struct redo_target {
 	struct dm_dev **dev;		/* nr_deltas, oldest first */
 	struct redo_delta **delta;	/* likewise, each with a reference */
 	char *feature_line;		/* " <n> <arg> ..." or "" */
-	struct redo_chain *chain;	/* NULL once it has been handed on; redo_chains_mutex */
-	bool up;			/* brought up: the chain is ours; redo_chains_mutex */
+	struct redo_chain *chain;	/* NULL once it has been handed on; redo_target_mutex */
+	bool up;			/* brought up: the chain is ours; redo_target_mutex */
 };
+
+/*
+ * Between a hand-over and those who look at a target at any time: status and
+ * messages. Innermost; never held over I/O.
+ */
+extern struct mutex redo_target_mutex;
 
 /* Those deltas of the line that the chain does not have yet; takes references. */
 void redo_target_add_slots(struct redo_target *t, struct redo_chain *c);
@@ -43,8 +49,8 @@ int redo_base_fingerprint(struct block_device *bdev, u32 *head, u32 *tail);
 
 /*
  * preresume: the old table is suspended and drained. Take its chain over or put
- * a new one to work; seal parents, activate the top. Under redo_chains_mutex
- * inside. On failure the disks are such that either line can be loaded.
+ * a new one to work; seal parents, activate the top. Takes redo_chains_mutex
+ * without doing I/O under it. On failure the disks are such that either line can be loaded.
  */
 int redo_handover(struct redo_target *t);
 
