@@ -298,6 +298,13 @@ static void journal_no_unit(struct image *im)
 	image_commit(im, 1000, 50, 0, 1, &e, 1);	/* unit 2 has no header */
 }
 
+static void journal_hole(struct image *im)
+{
+	static const struct redo_extent e = { .logical = 0, .len = 1, .type = REDO_REC_ZERO };
+
+	image_commit(im, 1001, 51, 0, 1, &e, 1);
+}
+
 static void label_name(struct image *im)
 {
 	struct redo_label l = { .chain_name = "a/b" };
@@ -347,6 +354,7 @@ static void hidden_damage(void **state __unused)
 		{ journal_grain_used, "is used twice" },
 		{ journal_crosses_units, "crosses units" },
 		{ journal_no_unit, "header: blank" },
+		{ journal_hole, "the log goes on behind it" },
 		{ label_name, "not valid" },
 		{ slot_blank, "slot A is blank" },
 	};
@@ -431,6 +439,12 @@ static void tiny_devices(void **state __unused)
 	image_free(&im);
 }
 
+static int drop_run(void *ctx __unused, enum redo_run_kind kind __unused, uint64_t start __unused,
+		    uint64_t bytes __unused, uint64_t phys __unused)
+{
+	return 0;
+}
+
 /* Random damage, sealed again so that it gets past the checksums: never a crash. */
 static void random_damage(void **state __unused)
 {
@@ -458,6 +472,7 @@ static void random_damage(void **state __unused)
 			block[random() % (nr == REDO_SUPER_BLOCK_B ? 360 : 700)] = random();
 		image_reseal(&im, nr);
 		image_check(&im, &f);
+		redo_runs(&im.io, &im.sb, drop_run, NULL);
 		memcpy(block, save, sizeof(save));
 	}
 	image_free(&im);
@@ -482,6 +497,8 @@ static void links(void **state __unused)
 	x = c, x.parent_content = 6;
 	assert_int_equal(redo_check_link(&x, "c", &p, "p", &ops), 1);
 	x = c, x.tree_uuid[0] = 8;
+	assert_int_equal(redo_check_link(&x, "c", &p, "p", &ops), 1);
+	x = c, x.grain_sectors = 16;
 	assert_int_equal(redo_check_link(&x, "c", &p, "p", &ops), 1);
 	x = c, x.virtual_sectors = 1024;
 	assert_int_equal(redo_check_link(&x, "c", &p, "p", &ops), 1);

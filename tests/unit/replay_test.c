@@ -80,16 +80,45 @@ static void torn_commit(void **state __unused)
 	image_commit(&im, 1000, 50, 0, 1, &one, 1);
 	image_commit(&im, 1001, 51, 0, 3, &two, 1);
 	image_commit(&im, 1002, 51, 1, 3, &two, 1);
-	/* Its last block never came; an older turn's block lies there. */
-	image_commit(&im, 1003 - REDO_JOURNAL_BLOCKS, 2, 0, 1, &one, 1);
-	/* Nothing after a torn commit counts, be it valid by itself. */
-	image_commit(&im, 1004, 52, 0, 1, &one, 1);
 	assert_int_equal(replay(&im, &l, &r), 0);
 	assert_int_equal(r.commits, 1);
 	assert_int_equal(l.nr, 1);
 	assert_true(r.torn);
 	assert_int_equal(r.torn_valid, 2);
 	assert_int_equal(r.torn_total, 3);
+	assert_false(r.hole);
+	/* A whole commit behind it: then it was not torn, a block was lost. */
+	image_commit(&im, 1004, 52, 0, 1, &one, 1);
+	assert_int_equal(replay(&im, &l, &r), 0);
+	assert_int_equal(r.commits, 1);
+	assert_true(r.hole);
+	assert_int_equal(r.hole_seq, 1004);
+	/* Unless it is of another incarnation... */
+	im.sb.incarnation ^= 1;
+	image_commit(&im, 1004, 52, 0, 1, &one, 1);
+	im.sb.incarnation ^= 1;
+	assert_int_equal(replay(&im, &l, &r), 0);
+	assert_false(r.hole);
+	/* ...which may be the right one, where the other slot is spoilt. */
+	((u8 *)image_block(&im, REDO_SUPER_BLOCK_A))[100] ^= 1;
+	assert_int_equal(replay(&im, &l, &r), 0);
+	assert_true(r.hole);
+	image_free(&im);
+}
+
+/* The ring's last turn: whole commits, but of smaller sequences. */
+static void older_turn(void **state __unused)
+{
+	struct image im;
+
+	image_filled(&im);
+	im.sb.replay_seq = 3 * REDO_JOURNAL_BLOCKS + 5;
+	for (u32 i = 0; i < REDO_JOURNAL_BLOCKS; i++)
+		image_commit(&im, 2 * REDO_JOURNAL_BLOCKS + 5 + i, 50 - i % 50, 0, 1, &one, 1);
+	assert_int_equal(replay(&im, &l, &r), 0);
+	assert_int_equal(r.commits, 0);
+	assert_false(r.torn);
+	assert_false(r.hole);
 	image_free(&im);
 }
 
@@ -220,6 +249,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(empty), cmocka_unit_test(in_order), cmocka_unit_test(torn_commit),
+		cmocka_unit_test(older_turn),
 		cmocka_unit_test(one_bit), cmocka_unit_test(stale_incarnation),
 		cmocka_unit_test(gaps), cmocka_unit_test(wrap_around), cmocka_unit_test(whole_ring),
 		cmocka_unit_test(read_error_is_no_end), cmocka_unit_test(records),

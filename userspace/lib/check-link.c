@@ -34,6 +34,9 @@ u64 redo_check_link(const struct redo_super *c, const char *child_path,
 		problem(&l, "they belong to different trees");
 	if (c->depth != p->depth + 1)
 		problem(&l, "depth %u does not follow depth %u", c->depth, p->depth);
+	if (c->grain_sectors != p->grain_sectors)
+		problem(&l, "grains of %u sectors over grains of %u", c->grain_sectors,
+			p->grain_sectors);
 	if (c->virtual_sectors < p->virtual_sectors)
 		problem(&l, "a virtual disk of %llu sectors over one of %llu",
 			(unsigned long long)c->virtual_sectors,

@@ -572,7 +572,10 @@ static int check_journal(struct check *c)
 			strerror(-r));
 	c->res->journal_commits = rep.commits;
 	c->res->journal_records = rep.records;
-	if (rep.torn)
+	if (rep.hole)
+		problem(c, "journal: sequence %llu is not valid (%s), but the log goes on behind it to %llu",
+			LL(rep.next_seq), rep.end, LL(rep.hole_seq));
+	else if (rep.torn)
 		note(c, "journal: commit %llu is torn (%u of its %u blocks): it does not count",
 		     LL(rep.next_commit), rep.torn_valid, rep.torn_total);
 	if ((c->sb.flags & REDO_SB_CLEAN) && rep.commits)

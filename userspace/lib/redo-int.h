@@ -131,6 +131,8 @@ struct redo_replay {
 	bool torn;			/* blocks of an incomplete commit were there */
 	u32 torn_valid, torn_total;	/* that many of its blocks were good */
 	const char *end;		/* why it ended, for people */
+	bool hole;			/* a whole commit lies behind the end: a block was lost */
+	u64 hole_seq;
 };
 
 struct redo_replay_ops {

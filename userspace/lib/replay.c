@@ -125,6 +125,49 @@ static int replay(struct reader *rd)
 	return 0;
 }
 
+/* A corrupt second slot may have been the one in force, with an incarnation of its own. */
+static int slot_lost(struct reader *rd, bool *lost)
+{
+	struct redo_supers s;
+	int err = redo_read_supers(rd->io, &s);
+	enum redo_bad other = s.bad[!rd->sb->slot];
+
+	*lost = !err && other && other != REDO_BAD_BLANK;
+	return err;
+}
+
+/*
+ * The last block of a commit is written when its others are durable, and a commit
+ * when the one before is. So if the end of one is valid anywhere behind the end
+ * of the log, something in between was lost, and the kernel refuses the delta.
+ */
+static int look_beyond(struct reader *rd)
+{
+	const struct redo_super *sb = rd->sb;
+	struct redo_replay *r = rd->r;
+	u64 seq, end = sb->replay_seq + sb->journal_blocks;
+	bool lost;
+	int err = slot_lost(rd, &lost);
+
+	if (err || (!lost && (sb->flags & REDO_SB_CLEAN)))
+		return err;
+	for (seq = r->next_seq; !r->hole && seq != end; seq++) {
+		u64 nr = redo_journal_blocknr(sb->journal_start, sb->journal_blocks, seq);
+		struct redo_journal_header jh;
+
+		err = redo_io_block(rd->io, nr, rd->ring);
+		if (err)
+			return err;
+		if (redo_check_journal(rd->ring, sb->uuid, nr, &jh) ||
+		    jh.index + 1 != jh.total || jh.seq < r->next_seq ||
+		    (jh.incarnation != sb->incarnation && !lost))
+			continue;
+		r->hole = true;
+		r->hole_seq = jh.seq;
+	}
+	return 0;
+}
+
 int redo_replay_journal(const struct redo_io *io, const struct redo_super *sb,
 			const struct redo_replay_ops *ops, struct redo_replay *r)
 {
@@ -138,10 +181,13 @@ int redo_replay_journal(const struct redo_io *io, const struct redo_super *sb,
 		return redo_err(EUCLEAN, "the superblock describes no journal");
 	rd.ring = calloc(sb->journal_blocks, sizeof(*rd.ring));
 	rd.header = calloc(sb->journal_blocks, sizeof(*rd.header));
-	if (rd.ring && rd.header)
+	if (rd.ring && rd.header) {
 		err = replay(&rd);
-	else
+		if (!err)
+			err = look_beyond(&rd);
+	} else {
 		redo_err(ENOMEM, "out of memory");
+	}
 	free(rd.ring);
 	free(rd.header);
 	return err;

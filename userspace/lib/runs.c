@@ -168,6 +168,9 @@ static int walk(struct runs *r, const struct redo_io *io)
 	err = redo_replay_journal(io, r->sb, &ops, &rep);
 	if (err)
 		return redo_err(-err, "the journal cannot be read: %s", strerror(-err));
+	if (rep.hole)
+		return redo_err(EUCLEAN, "a block of the journal was lost (sequence %llu)",
+				(unsigned long long)rep.next_seq);
 	err = redo_extents_settle(&r->journal);
 	if (!err)
 		err = redo_walk_tree(&w);

@@ -167,6 +167,9 @@ static int grain_for(const struct redo_node *parent, u32 *sectors)
 		return redo_err(EINVAL, "--grain %s: must be a power of two from 4k to 1m",
 				opts.grain);
 	*sectors = (u32)(bytes >> 9);
+	if (parent && *sectors != parent->sb.grain_sectors)
+		return redo_err(EINVAL, "--grain %s: the chain has grains of %uk, which is for ever",
+				opts.grain, parent->sb.grain_sectors / 2);
 	return 0;
 }
 

@@ -341,6 +341,8 @@ static int dump_journal(struct dump *d)
 	add_u64(o, "next_sequence", rep.next_seq);
 	add_u64(o, "next_commit", rep.next_commit);
 	add_text(o, "end", r ? strerror(-r) : rep.end ? rep.end : "");
+	if (rep.hole)
+		add_u64(o, "goes_on_at", rep.hole_seq);
 	if (rep.torn)
 		add_u64(o, "torn_blocks", rep.torn_valid);
 	json_object_object_add(o, "commits", d->commits);

@@ -59,6 +59,9 @@ static int set_grain(struct redo_format_args *a)
 	    bytes < REDO_GRAIN_SECTORS_MIN << 9 || bytes > REDO_GRAIN_SECTORS_MAX << 9)
 		return redo_err(EINVAL, "--grain %s: must be a power of two from 4k to 1m",
 				opts.grain);
+	if (opts.parent && bytes >> 9 != a->grain_sectors)
+		return redo_err(EINVAL, "--grain %s: the parent has grains of %uk, which is for ever",
+				opts.grain, a->grain_sectors / 2);
 	a->grain_sectors = (u32)(bytes >> 9);
 	return 0;
 }

@@ -27,7 +27,7 @@ const struct command commands[] = {
 	  "find chains on the disks and bring them up" },
 	{ "deactivate", cmd_deactivate, 0, -1, "<chain>...|--all", COMMON SCAN "a",
 	  "take chains down" },
-	{ "snapshot", cmd_snapshot, 1, -1, "<chain>@<snap>...", COMMON SCAN "dztq",
+	{ "snapshot", cmd_snapshot, 1, -1, "<chain>@<snap>...", COMMON SCAN "dgztq",
 	  "make a snapshot point of one or more chains at the same moment" },
 	{ "revert", cmd_revert, 1, 1, "<chain>@<snap>", COMMON SCAN "dzx",
 	  "drop the present state and go on from a snapshot" },
