@@ -160,11 +160,13 @@ void redo_chain_destroy(struct redo_chain *c)
 void redo_chain_add_slot(struct redo_chain *c, struct block_device *bdev,
 			 struct redo_delta *delta)
 {
-	struct redo_slot *slot = &c->slot[delta ? ++c->nr_deltas : 0];
+	u32 nr = delta ? c->nr_deltas + 1 : 0;
 
-	slot->bdev = bdev;
-	slot->delta = delta;
-	slot->owned = false;
+	c->slot[nr].bdev = bdev;
+	c->slot[nr].delta = delta;
+	c->slot[nr].owned = false;
+	if (nr)
+		smp_store_release(&c->nr_deltas, nr); /* pairs with status_info() */
 }
 
 /* --- registry --- */
@@ -251,6 +253,8 @@ static void release_slot(struct redo_chain *c, struct redo_slot *slot, bool clea
 	if (clean && redo_delta_checkpoint(slot->delta, true))
 		DMWARN("%s: not closed cleanly, its journal will be replayed",
 		       redo_delta_name(slot->delta));
+	if (!clean) /* somebody is suspended and waits: no discards now */
+		redo_delta_claim(slot->delta, c, &c->inflight, false);
 	redo_delta_release(slot->delta, c);
 	slot->owned = false;
 }

@@ -263,7 +263,7 @@ static void restore(struct redo_chain *c, struct bio *bio)
 		redo_entries_publish(c, io->leaf, io->grain + i, 1, words[i]);
 	kfree(words);
 	redo_leaf_unbusy(io->leaf);
-	redo_delta_unalloc(c->active, io->phys, io->len);
+	redo_delta_shun(c->active, io->phys, io->len);
 	redo_inflight_leave(&c->inflight, io->gen);
 	redo_bio_finish(bio, status);
 }
@@ -275,6 +275,22 @@ static void checkpoint(struct redo_chain *c)
 		redo_chain_set_mode(c, REDO_MODE_RO, "a checkpoint has failed");
 }
 
+static void finish_slot(struct redo_chain *c, struct redo_slot *slot)
+{
+	int r = 0;
+
+	if (redo_delta_dirty(slot->delta))
+		r = redo_delta_checkpoint(slot->delta, true);
+	if (r)
+		DMWARN("%s: last checkpoint of a sealed delta has failed",
+		       redo_delta_name(slot->delta));
+	/* Its discards are passed down in their own time, not in that of our flushes. */
+	if (!r && redo_delta_reclaiming(slot->delta))
+		return;
+	redo_delta_release(slot->delta, c);
+	slot->owned = false;
+}
+
 /*
  * The last checkpoint of deltas that have been sealed lately: after it their
  * journal is not needed any more. Failing is no harm: the journal stays.
@@ -283,15 +299,9 @@ static void finish_sealed(struct redo_chain *c)
 {
 	u32 slot;
 
-	for (slot = 1; slot < c->nr_deltas; slot++) {
-		if (!c->slot[slot].owned || !redo_delta_dirty(c->slot[slot].delta))
-			continue;
-		if (redo_delta_checkpoint(c->slot[slot].delta, true))
-			DMWARN("%s: last checkpoint of a sealed delta has failed",
-			       redo_delta_name(c->slot[slot].delta));
-		redo_delta_release(c->slot[slot].delta, c);
-		c->slot[slot].owned = false;
-	}
+	for (slot = 1; slot < c->nr_deltas; slot++)
+		if (c->slot[slot].owned)
+			finish_slot(c, &c->slot[slot]);
 }
 
 static void run_batch(struct redo_chain *c, struct batch *b)

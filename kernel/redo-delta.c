@@ -268,7 +268,7 @@ int redo_delta_claim(struct redo_delta *d, void *owner, struct redo_inflight *in
 	} else {
 		d->owner = owner;
 		WRITE_ONCE(d->inflight, inflight);
-		d->passdown = discard_passdown && bdev_max_discard_sectors(d->bdev);
+		WRITE_ONCE(d->passdown, discard_passdown && bdev_max_discard_sectors(d->bdev));
 	}
 	mutex_unlock(&d->mutex);
 	return r;

@@ -68,7 +68,10 @@ const char *redo_delta_name(const struct redo_delta *d);
  */
 int redo_delta_claim(struct redo_delta *d, void *owner, struct redo_inflight *inflight,
 		     bool discard_passdown);
-/* Waits for passed-down discards. No-op when @owner does not own it. */
+/*
+ * Discards that are due are passed down first, unless the last claim asked for
+ * none. No-op when @owner does not own it.
+ */
 void redo_delta_release(struct redo_delta *d, void *owner);
 
 /*
@@ -164,6 +167,11 @@ int redo_delta_checkpoint(struct redo_delta *d, bool clean);
 u32 redo_delta_alloc(struct redo_delta *d, u32 want, u64 *phys);
 /* The run was not used after all (error, lost race). Any context. */
 void redo_delta_unalloc(struct redo_delta *d, u64 phys, u32 len);
+/*
+ * As unalloc, but a write to it has failed: else one bad grain would fail every
+ * write to come. It gets another chance when its unit is picked again.
+ */
+void redo_delta_shun(struct redo_delta *d, u64 phys, u32 len);
 /* True when a refill now would keep alloc from running dry. Any context. */
 bool redo_delta_low(struct redo_delta *d);
 /*

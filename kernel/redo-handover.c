@@ -213,7 +213,7 @@ out:
 /* The base was written in passthrough and could not be flushed: somebody must be told. */
 static int check_lost_writes(struct redo_chain *old)
 {
-	return old && redo_chain_is_passthrough(old) && old->mode != REDO_MODE_RW ? -EIO : 0;
+	return old && redo_chain_is_passthrough(old) && old->mode == REDO_MODE_RO ? -EIO : 0;
 }
 
 static int do_handover(struct redo_target *t)

@@ -127,8 +127,9 @@ static void redo_discard_work(struct work_struct *work)
 		x = redo_discard_next(d);
 		if (!x)
 			break;
-		blkdev_issue_discard(d->bdev, x->phys * d->grain_sectors,
-				     (sector_t)x->len * d->grain_sectors, GFP_NOIO);
+		if (READ_ONCE(d->passdown))
+			blkdev_issue_discard(d->bdev, x->phys * d->grain_sectors,
+					     (sector_t)x->len * d->grain_sectors, GFP_NOIO);
 		redo_discard_done(d, x);
 		cond_resched();
 	}
@@ -190,13 +191,13 @@ static void redo_space_withdraw(struct redo_delta *d)
 void redo_space_release(struct redo_delta *d)
 {
 	mutex_lock(&d->mutex);
-	d->passdown = false;
 	WRITE_ONCE(d->inflight, NULL);	/* all its I/O is over: every cookie has passed */
 	mutex_unlock(&d->mutex);
 	mod_delayed_work(redo_delta_wq, &d->discard_work, 0);
 	flush_delayed_work(&d->discard_work);
 	cancel_delayed_work_sync(&d->discard_work);
 	mutex_lock(&d->mutex);
+	WRITE_ONCE(d->passdown, false);
 	redo_discard_forget(d);
 	redo_space_withdraw(d);
 	mutex_unlock(&d->mutex);

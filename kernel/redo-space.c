@@ -310,7 +310,8 @@ out:
 	return n;
 }
 
-void redo_delta_unalloc(struct redo_delta *d, u64 phys, u32 len)
+/* @again: it may be handed out again at once. */
+static void redo_give_back(struct redo_delta *d, u64 phys, u32 len, bool again)
 {
 	u32 i, slot = phys % d->gpu;
 	struct redo_unit *u;
@@ -327,15 +328,25 @@ void redo_delta_unalloc(struct redo_delta *d, u64 phys, u32 len)
 		u->pending--;
 		d->out_grains--;
 		d->credit++;
-		if (u->role != REDO_ROLE_NONE && __test_and_clear_bit(i, u->bits->work))
+		if (again && u->role != REDO_ROLE_NONE && __test_and_clear_bit(i, u->bits->work))
 			u->free++;
 	}
-	if (u->role != REDO_ROLE_NONE)
+	if (again && u->role != REDO_ROLE_NONE)
 		u->cursor = min(u->cursor, slot);
 	d->starved = false;
 out:
 	spin_unlock_irqrestore(&d->alloc_lock, flags);
 	rcu_read_unlock();
+}
+
+void redo_delta_unalloc(struct redo_delta *d, u64 phys, u32 len)
+{
+	redo_give_back(d, phys, len, true);
+}
+
+void redo_delta_shun(struct redo_delta *d, u64 phys, u32 len)
+{
+	redo_give_back(d, phys, len, false);
 }
 
 bool redo_delta_low(struct redo_delta *d)

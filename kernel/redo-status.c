@@ -30,25 +30,26 @@ static unsigned int status_info(struct redo_chain *c, char *result, unsigned int
 {
 	struct redo_usage u = { 0 };
 	struct redo_super sb;
+	u32 nr = smp_load_acquire(&c->nr_deltas); /* a hand-over may be adding some */
 	unsigned int sz = 0;
 
 	if (c->mode == REDO_MODE_FAILED) {
 		DMEMIT(REDO_STATUS_FAIL);
 		return sz;
 	}
-	if (c->nr_deltas)
-		redo_delta_usage(c->slot[c->nr_deltas].delta, &u);
+	if (nr)
+		redo_delta_usage(c->slot[nr].delta, &u);
 	DMEMIT("%s %u %u %llu %llu %llu %llu %llu %llu/%u %s %ld %lld %lld ",
-	       mode_word(c), c->nr_deltas, c->nr_deltas ? c->grain_sectors : 0,
+	       mode_word(c), nr, nr ? c->grain_sectors : 0,
 	       u.units_total, u.units_taken, u.grains_used, u.meta_used, u.dirty_nodes,
-	       u.journal_used, c->nr_deltas ? REDO_JOURNAL_BLOCKS : 0, space_word(c),
+	       u.journal_used, nr ? REDO_JOURNAL_BLOCKS : 0, space_word(c),
 	       atomic_long_read(&c->map.resident), (s64)atomic64_read(&c->nr_commits),
 	       (s64)atomic64_read(&c->nr_checkpoints));
-	if (!c->nr_deltas) {
+	if (!nr) {
 		DMEMIT("-");
 		return sz;
 	}
-	redo_delta_super(c->slot[c->nr_deltas].delta, &sb);
+	redo_delta_super(c->slot[nr].delta, &sb);
 	DMEMIT("%pUb", sb.uuid);
 	return sz;
 }

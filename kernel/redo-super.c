@@ -303,7 +303,9 @@ int redo_super_read(struct redo_delta *d, struct redo_super *out, bool *torn)
 		r = n_err ? -EIO : redo_super_none(bdev, bad);
 		goto out;
 	}
-	*torn = bad[!i] != REDO_OK && bad[!i] != REDO_BAD_BLANK;
+	/* Only format leaves a slot blank; the switch after it fills it. */
+	*torn = bad[!i] != REDO_OK &&
+		!(bad[!i] == REDO_BAD_BLANK && sb[i].generation <= 1);
 	if (*torn)
 		DMWARN("%pg: superblock slot %c: %s; taking generation %llu of slot %c", bdev,
 		       'A' + !i, redo_bad_str(bad[!i]), sb[i].generation, 'A' + i);

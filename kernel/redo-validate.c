@@ -85,10 +85,9 @@ int redo_validate_devices(struct redo_target *t)
 		      (u64)bdev_nr_sectors(t->base->bdev), (u64)t->ti->len);
 		return -EINVAL;
 	}
-	if (!t->features.force_base && redo_delta_probe(t->base->bdev) == REDO_PROBE_DELTA) {
-		DMERR("%pg: is a delta, not a base (force_base skips this check)", t->base->bdev);
-		return -EINVAL;
-	}
+	/* A warning only: whoever writes to the disk decides what the base looks like. */
+	if (redo_delta_probe(t->base->bdev) == REDO_PROBE_DELTA)
+		DMWARN("%pg: looks like a delta, but is used as a base", t->base->bdev);
 	for (i = 0; i < t->nr_deltas; i++)
 		if (bdev_logical_block_size(t->dev[i]->bdev) > lbs) {
 			DMERR("%pg: logical block size %u is larger than the base's %u",
