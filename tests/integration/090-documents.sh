@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml
 # timeout: 240
 #
 # The examples of README.md and Documentation/redo.rst, run as they stand there.

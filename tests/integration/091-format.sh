@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml
 # timeout: 240
 #
 # A second implementation of the on-disk format, written from the document alone
