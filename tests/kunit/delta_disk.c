@@ -96,9 +96,12 @@ static void disk_submit_bio(struct bio *bio)
 	was_off = t->off;
 	if (!disk_power(t, bio)) {
 		bio->bi_status = BLK_STS_IOERR;
-		/* The last write may get there, in part or in full. */
-		if (!was_off && bio_op(bio) == REQ_OP_WRITE && prandom_u32_state(t->rnd) % 2)
+		/* The last write may get there, in part or in full, after its flush. */
+		if (!was_off && bio_op(bio) == REQ_OP_WRITE && prandom_u32_state(t->rnd) % 2) {
+			if (bio->bi_opf & REQ_PREFLUSH)
+				disk_flush(t);
 			disk_rw(t, bio);
+		}
 		goto out;
 	}
 	if (bio->bi_opf & REQ_PREFLUSH)

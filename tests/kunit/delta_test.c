@@ -13,11 +13,13 @@
 #include "../../kernel/redo-space.h"
 #include "../../kernel/redo-tree.h"
 
-#define CLUSTER		2016U	/* model entries that lie together: 4 leaves */
-
 static unsigned int delta_scale = 1;
 module_param(delta_scale, uint, 0444);
 MODULE_PARM_DESC(delta_scale, "How many times as many rounds");
+
+static char *delta_case;
+module_param(delta_case, charp, 0444);
+MODULE_PARM_DESC(delta_case, "Run this case of the model only");
 
 struct cell {
 	u64 phys;
@@ -29,7 +31,8 @@ struct params {
 	const char *name;
 	u32 n;			/* cells of the model */
 	u32 grain_sectors;
-	u64 stride;		/* grains between clusters; 0: flat */
+	u32 cluster;		/* cells that lie together; 0: all */
+	u64 stride;		/* grains from one cluster to the next */
 	u32 units;		/* of the device */
 	u32 rounds, steps;
 	u32 power;		/* writes until the power fails, at most; 0: never */
@@ -56,6 +59,7 @@ struct ctx {
 	u32 reserved;
 	bool maybe;		/* a commit failed: now may have become durable */
 	int held;		/* in-flight generation held, or -1 */
+	unsigned long *seen;	/* grains that the I/O in flight may have looked up */
 	unsigned long long st_commits, st_ckpts, st_enospc, st_crash, st_seals;
 };
 
@@ -66,16 +70,16 @@ static u32 rnd(struct ctx *c, u32 below)
 
 static u64 logical_of(const struct ctx *c, u32 i)
 {
-	if (!c->p->stride)
+	if (!c->p->cluster)
 		return i;
-	return i / CLUSTER * c->p->stride + i % CLUSTER;
+	return i / c->p->cluster * c->p->stride + i % c->p->cluster;
 }
 
 static u32 room_of(const struct ctx *c, u32 i)
 {
 	u32 n = c->p->n - i;
 
-	return c->p->stride ? min(n, CLUSTER - i % CLUSTER) : n;
+	return c->p->cluster ? min(n, c->p->cluster - i % c->p->cluster) : n;
 }
 
 static void on_discard(void *ctx, sector_t sector, sector_t len)
@@ -188,6 +192,18 @@ static u64 mapped(struct ctx *c)
 	return n;
 }
 
+/* An I/O that may use any grain that is mapped now. */
+static void hold(struct ctx *c)
+{
+	u32 i;
+
+	c->held = redo_inflight_enter(&c->inflight);
+	bitmap_zero(c->seen, c->n_phys);
+	for (i = 0; i < c->p->n; i++)
+		if (c->now[i].state == REDO_GRAIN_MAPPED)
+			__set_bit(c->now[i].phys, c->seen);
+}
+
 static bool do_write(struct ctx *c)
 {
 	u32 i = rnd(c, c->p->n), want = 1 + rnd(c, rnd(c, 4) ? 16 : c->p->max_run), got, k;
@@ -222,6 +238,8 @@ static bool do_write(struct ctx *c)
 		change_add(c, REDO_REC_MAP, logical_of(c, i), phys, got);
 		c->next_stamp++;
 		for (k = 0; k < got; k++) {
+			if (c->held >= 0)
+				KUNIT_EXPECT_FALSE(c->test, test_bit(phys + k, c->seen));
 			c->stamp[phys + k] = c->next_stamp;
 			c->now[i + k] = (struct cell) {
 				.phys = phys + k, .state = REDO_GRAIN_MAPPED,
@@ -442,7 +460,7 @@ static void open_it(struct ctx *c)
 {
 	c->d = redo_delta_get(redo_test_bdev(c->disk));
 	KUNIT_ASSERT_FALSE(c->test, IS_ERR(c->d));
-	KUNIT_ASSERT_EQ(c->test, redo_delta_claim(c->d, c, &c->inflight, true), 0);
+	KUNIT_ASSERT_EQ(c->test, redo_delta_claim(c->d, c, &c->inflight, rnd(c, 2)), 0);
 	KUNIT_ASSERT_EQ(c->test, redo_delta_load(c->d), 0);
 }
 
@@ -486,7 +504,7 @@ static bool one_step(struct ctx *c)
 		if (c->held >= 0)
 			let_go(c);
 		else
-			c->held = redo_inflight_enter(&c->inflight);
+			hold(c);
 	}
 	switch (c->batch > 200 ? rnd(c, 13) : rnd(c, 16)) {
 	case 0 ... 8:
@@ -601,7 +619,8 @@ static struct ctx *setup(struct kunit *test, const struct params *p)
 	c->now = vzalloc(p->n * sizeof(*c->now));
 	c->acked = vzalloc(p->n * sizeof(*c->now));
 	c->stamp = vzalloc(c->n_phys * sizeof(*c->stamp));
-	KUNIT_ASSERT_TRUE(test, c->now && c->acked && c->stamp);
+	c->seen = vzalloc(BITS_TO_LONGS(c->n_phys) * sizeof(long));
+	KUNIT_ASSERT_TRUE(test, c->now && c->acked && c->stamp && c->seen);
 	KUNIT_ASSERT_EQ(test, redo_inflight_init(&c->inflight), 0);
 	c->disk = redo_test_disk_new((u64)p->units * REDO_UNIT_SECTORS, &c->rnd);
 	KUNIT_ASSERT_NOT_NULL(test, c->disk);
@@ -618,6 +637,7 @@ static void teardown(struct ctx *c)
 	vfree(c->now);
 	vfree(c->acked);
 	vfree(c->stamp);
+	vfree(c->seen);
 }
 
 static void run(struct kunit *test, const struct params *p)
@@ -641,7 +661,7 @@ static const struct params cases[] = {
 	{ .name = "full", .n = 40000, .grain_sectors = 8, .units = 5, .rounds = 2,
 	  .steps = 1500, .max_run = 1500, .inflight = true },
 	{ .name = "sparse", .n = 40320, .grain_sectors = 8, .units = 8, .rounds = 2,
-	  .steps = 1500, .max_run = 300, .stride = 504 * 504 * 7, .inflight = true },
+	  .steps = 1500, .max_run = 300, .cluster = 2016, .stride = 504 * 504 * 7, .inflight = true },
 	{ .name = "large grains", .n = 300, .grain_sectors = 2048, .units = 20, .rounds = 8,
 	  .steps = 500, .max_run = 20, .inflight = true },
 	{ .name = "power", .n = 40000, .grain_sectors = 8, .units = 8, .rounds = 20,
@@ -649,7 +669,12 @@ static const struct params cases[] = {
 	{ .name = "power, full", .n = 40000, .grain_sectors = 8, .units = 5, .rounds = 20,
 	  .steps = 400, .max_run = 1500, .power = 900, .inflight = true },
 	{ .name = "power, sparse", .n = 40320, .grain_sectors = 8, .units = 6, .rounds = 20,
-	  .steps = 400, .max_run = 100, .stride = 504 * 504 * 7, .power = 600 },
+	  .steps = 400, .max_run = 100, .cluster = 2016, .stride = 504 * 504 * 7, .power = 600 },
+	/* Each grain in a leaf of its own: metadata fills the device, and must not. */
+	{ .name = "tight", .n = 12000, .grain_sectors = 8, .units = 2, .rounds = 2,
+	  .steps = 6000, .max_run = 1, .cluster = 1, .stride = 504 * 3, .inflight = true },
+	{ .name = "power, tight", .n = 12000, .grain_sectors = 8, .units = 3, .rounds = 6,
+	  .steps = 5000, .max_run = 1, .cluster = 1, .stride = 504 * 3, .power = 6000 },
 };
 
 static void case_desc(const struct params *p, char *desc)
@@ -661,7 +686,11 @@ KUNIT_ARRAY_PARAM(redo_delta, cases, case_desc);
 
 static void redo_delta_model(struct kunit *test)
 {
-	run(test, test->param_value);
+	const struct params *p = test->param_value;
+
+	if (delta_case && strcmp(delta_case, p->name))
+		kunit_skip(test, "not %s", delta_case);
+	run(test, p);
 }
 
 /*
