@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Functions, files, KUnit suites and integration cases that the documents name are
-# there.
+# there, and the words of kernel/redo-proto.h are described.
 
 set -euo pipefail
 
@@ -38,6 +38,16 @@ while read -r name; do
 	grep -q "\.name = \"$name\"" tests/kunit/*.c || absent Documentation/design.rst "suite $name"
 done < <(grep -oE '``redo-(super|tree|journal|delta|inflight|map|args)``' Documentation/design.rst |
 	tr -d '`' | sort -u)
+
+# The other way round: every word of the table line, the status and the messages is
+# described. (The tracking store's is not taken yet.)
+while read -r word; do
+	grep -qE "(^|[^a-z_])$word([^a-z_]|\$)" Documentation/redo.rst || {
+		echo "# Documentation/redo.rst does not describe $word"
+		missing=1
+	}
+done < <(grep -E '^#define REDO_(ARG|MODE|SPACE|STATUS|MSG)_' kernel/redo-proto.h |
+	grep -o '"[^"]*"' | tr -d '"' | grep -vx cbt)
 
 if [[ $missing -ne 0 ]]; then
 	echo "not ok 1 - what the documents name exists"
