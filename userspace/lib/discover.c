@@ -195,7 +195,8 @@ int redo_discover(struct redo_set *set)
 {
 	u32 i;
 
-	qsort(set->node, set->nr_nodes, sizeof(*set->node), by_uuid);
+	if (set->nr_nodes)
+		qsort(set->node, set->nr_nodes, sizeof(*set->node), by_uuid);
 	for (i = 0; i < set->nr_nodes; i++)
 		set->node[i].nr_children = 0;
 	mark_duplicates(set);

@@ -77,12 +77,17 @@ static int check_one(const char *path, struct json_object *out, u64 *problems)
 	struct redo_check_ops ops = {
 		.ctx = &run, .problem = on_problem, .note = on_note, .progress = on_progress,
 	};
+	struct redo_super sb;
 	struct redo_file f;
 	int r = redo_file_open(&f, path, opts.force ? 0 : REDO_OPEN_EXCL);
 
 	if (r == -EBUSY)
 		return redo_err(EBUSY, "%s: in use; deactivate its chain first (--force checks it all the same, and finds changes under way)",
 				path);
+	if (!r && redo_read_super(&f.io, path, &sb) == -ENODATA) {
+		redo_file_close(&f);
+		return -ENODATA;
+	}
 	if (r)
 		return r;
 	if (out) {

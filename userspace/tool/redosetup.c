@@ -413,6 +413,7 @@ int main(int argc, char **argv)
 
 	if (c) {
 		rotate_verb(argv, at);
+		argv[1] = (char *)"redosetup";	/* how getopt calls us */
 		return run_command(c, argc - 1, argv + 1);
 	}
 	if (at && in_list(argv[at], dmsetup_verbs, ARRAY_SIZE(dmsetup_verbs)))
