@@ -17,6 +17,7 @@
 
 set -euo pipefail
 
+trap 'echo "demo: line $LINENO: $BASH_COMMAND" >&2' ERR
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$top"
 
@@ -42,7 +43,7 @@ die() {
 }
 
 # One disk for the base, the others for deltas, all sparse
-readonly nr_disks=7 disk_size=640M
+readonly nr_disks=7 disk_size=640M megabytes=160
 disks=()
 
 make_disks() {
@@ -54,6 +55,7 @@ make_disks() {
 		truncate -s $disk_size "$work/disk$i"
 		disks+=(--disk "$work/disk$i")
 	done
+	choose_files
 }
 
 clean_up() {
@@ -66,6 +68,16 @@ clean_up() {
 		rm -rf "$work"
 	fi
 	exit $status
+}
+
+# What is copied: files of /usr/share, which are the same in the guest, whose root
+# is this host's. Chosen here, for it takes a guest long to look for them.
+choose_files() {
+	find /usr/share -xdev -type f -size +19k -size -3000k -printf '%s %P\n' | sort -k 2 |
+		awk -v most=$((megabytes * 1000000)) '
+			{ total += $1 }
+			total <= most { sub(/^[0-9]+ /, ""); print "usr/share/" $0 }' > "$work/record/names"
+	[[ $(wc -l < "$work/record/names") -gt 100 ]] || die "too little in /usr/share for a demo"
 }
 
 # boot <argument of inside.sh>: a guest with the disks; its words are shown

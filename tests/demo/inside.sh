@@ -11,7 +11,7 @@ set -euo pipefail
 record=$REDO_RESULTS
 PATH=$REDO_TOP/build/userspace:$PATH
 export PATH LD_LIBRARY_PATH=$REDO_TOP/build/userspace
-readonly megabytes=160 chain=office
+readonly chain=office
 mnt=/run/redo-demo
 disks=()
 
@@ -93,16 +93,9 @@ compare_live() {
 # ---- the story -----------------------------------------------------------------
 
 copy_files() {
-	local total=0 size name
 	mkdir -p "$mnt/tree" "$mnt/live"
-	find /usr/share -xdev -type f -size +3k -size -2000k -printf '%s %p\n' | sort -k 2 |
-	while read -r size name; do
-		((total += size))
-		((total < megabytes * 1000000)) || break
-		echo "$name"
-	done > /run/names
-	tar -C / -cf - --no-recursion -T <(sed 's,^/,,' /run/names) | tar -C "$mnt/tree" -xf -
-	echo "    $(wc -l < /run/names) files, $(du -sm "$mnt/tree" | cut -f 1) MB"
+	tar -C / -cf - --no-recursion -T "$record/names" | tar -C "$mnt/tree" -xf -
+	echo "    $(wc -l < "$record/names") files, $(du -sm "$mnt/tree" | cut -f 1) MB"
 	(($(du -sm "$mnt/tree" | cut -f 1) > 50)) || die "too little in /usr/share for a demo"
 }
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: 6.12
 # timeout: 300
 #
 # 256 deltas are served, 257 refused. Each has its own grain, so that a slot

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml
 #
 # Every field of the superblock tried wrong, in pairs with the last right value:
 # the table is refused with the device's name, and no byte changes.

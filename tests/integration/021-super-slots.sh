@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml
 #
 # The superblock has two slots. One that is spoilt is what a torn switch leaves:
 # the other one stands, said in the log, or the table is refused; what is shown

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml
 #
 # The journal after a crash: replayed; a record that cannot be is refused, and a
 # block that is spoilt in the middle is not taken for the end.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml
 #
 # Spoilt blocks of the map: an I/O error for their region, said in the log with
 # the device; never what lies below, never an older version, and all the rest
@@ -52,7 +53,7 @@ spoilt() {
 					oflag=direct,dsync conv=notrunc status=none 2> /dev/null &&
 					fail "$*: a write to the region was taken"
 			}
-			if [[ $2 == "$leaf" ]]; then
+			if [[ $2 == "$leaf" && ${#modes[@]} -eq 2 ]]; then
 				rio /dev/mapper/chain "q 10M 4k 2" "q 1500M 64k 2" "0 20M 1M"
 			elif [[ $2 == "$dir" ]]; then
 				rio /dev/mapper/chain "q 1500M 64k 2"
@@ -91,7 +92,10 @@ spoilt '.' set "$dir" word0 0x1000ffffffffffff
 spoilt '.' set "$dir" word0 0x3000000000000000
 spoilt '.' set "$dir" word0 0xffffffffffffffff
 # entries of a leaf: the whole leaf is suspect
-spoilt '+.' set "$leaf" word16 0x1000000000004000	# one beyond the device
+units=$(poke "$d1" get sb nr_units)
+# one beyond the units that are taken, one beyond the device
+spoilt '.' set "$leaf" word16 $((0x1000000000000000 + units * 4096 + 1))
+spoilt '+.' set "$leaf" word16 0x1000000000004001
 spoilt '.' set "$leaf" word16 0x1000ffffffffffff
 spoilt '.' set "$leaf" word16 0x1000000000001000	# a unit's header
 spoilt '.' set "$leaf" word16 0x1000000000000001	# the superblock
@@ -101,7 +105,7 @@ spoilt '.' set "$leaf" word16 0x2000000000000005
 
 # and the pairs of them: the last grain that there is, zero, nothing
 restore
-poke "$d1" set "$leaf" word16 0x1000000000003fff
+poke "$d1" set "$leaf" word16 $((0x1000000000000000 + units * 4096 - 1))
 mkview view "$base" "$d1"
 dd if=/dev/mapper/view bs=4k skip=16 count=1 iflag=direct of=/dev/null status=none
 rmdm view

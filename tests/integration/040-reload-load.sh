@@ -28,7 +28,7 @@ for d in "$d2" "$d3" "$d4" "$d5" "$d6"; do
 	chain+=("$d")
 	reload $order chain "${chain[@]}"
 	[[ $order == lsr ]] && order=slr || order=lsr
-	kill -0 $pid || fail "fio: $(cat "$SCRATCH/fio")"
+	kill -0 $pid || fail "fio: $(grep -aE "verify|error|err=" "$SCRATCH/fio" | head -n 3 | tr "\n" " ")"
 	sleep 0.5
 done
 status_is chain $ST_DELTAS 6 || fail "status: $(status chain)"
@@ -41,12 +41,12 @@ for ((i = 0; i < 30; i++)); do
 	2)	dmsetup suspend --noflush chain; dmsetup load chain --table "$table" ;;
 	esac
 	dmsetup resume chain
-	kill -0 $pid || fail "fio: $(cat "$SCRATCH/fio")"
+	kill -0 $pid || fail "fio: $(grep -aE "verify|error|err=" "$SCRATCH/fio" | head -n 3 | tr "\n" " ")"
 done
 sleep 1
 kill -INT $pid
 wait $pid || true	# the status after a SIGINT is not 0
-grep -q 'err= 0' "$SCRATCH/fio" || fail "fio: $(cat "$SCRATCH/fio")"
+grep -q 'err= 0' "$SCRATCH/fio" || fail "fio: $(grep -aE "verify|error|err=" "$SCRATCH/fio" | head -n 3 | tr "\n" " ")"
 
 # the same after a new start
 blockdev --flushbufs /dev/mapper/chain

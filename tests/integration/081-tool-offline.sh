@@ -18,7 +18,7 @@ redosetup check "$d1" > /dev/null
 # the kernel takes it
 mkchain chain "$base" "$d1"
 status_is chain $ST_GRAIN 128 || fail "grain: $(status chain)"
-rio --grain 64k --model "$SCRATCH/model" /dev/mapper/chain "x 60 1 256k" f v
+rio --grain 64k --model "$SCRATCH/model" /dev/mapper/chain "x 60 1 256k" "w 0 128k 5" f v
 tool_refuses 1 "$d1|use" check "$d1"
 tool_refuses 1 "$d1" format --base "$base" -y "$d1"
 rmdm chain

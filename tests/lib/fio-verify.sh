@@ -20,15 +20,15 @@ fio_verify() {
 	pid=$!
 	for d in "$d2" "$d3"; do
 		sleep 1.5
-		kill -0 $pid || fail "fio ended early: $(cat "$SCRATCH/fio")"
+		kill -0 $pid || fail "fio ended early: $(grep -aE "verify|error|err=" "$SCRATCH/fio" | head -n 3 | tr "\n" " ")"
 		chain+=("$d")
 		reload lsr chain "${chain[@]}"
 	done
-	wait $pid || fail "fio: $(cat "$SCRATCH/fio")"
-	fio "${job[@]}" --verify_only --output="$SCRATCH/fio" || fail "fio: $(cat "$SCRATCH/fio")"
+	wait $pid || fail "fio: $(grep -aE "verify|error|err=" "$SCRATCH/fio" | head -n 3 | tr "\n" " ")"
+	fio "${job[@]}" --verify_only --output="$SCRATCH/fio" || fail "fio: $(grep -aE "verify|error|err=" "$SCRATCH/fio" | head -n 3 | tr "\n" " ")"
 	rmdm chain
 	mkchain chain "${chain[@]}"
 	fio "${job[@]}" --verify_only --output="$SCRATCH/fio" ||
-		fail "after a new start: fio: $(cat "$SCRATCH/fio")"
+		fail "after a new start: fio: $(grep -aE "verify|error|err=" "$SCRATCH/fio" | head -n 3 | tr "\n" " ")"
 	note "$(du -k "$SCRATCH"/d[123].img | awk '{ n += $1 } END { print n }') KiB in the deltas"
 }

@@ -6,6 +6,9 @@
 #
 # Usage: poke.py [--restore FILE BLOCKS] DEVICE VERB...
 #	--restore copies the first BLOCKS blocks of FILE back before anything else
+#        poke.py --serve
+#	reads such lines of arguments, and answers each with what is printed, and a
+#	line of "." or "! <error>"; "mark" and "log": the kernel log from there on
 # Verbs:
 #        poke.py DEVICE get BLOCK FIELD
 #        poke.py DEVICE set BLOCK FIELD VALUE	set a field, mend the checksum
@@ -81,6 +84,12 @@ class Delta:
         # what the kernel has written by itself is not in the page cache
         if stat.S_ISBLK(os.fstat(self.fd).st_mode):
             fcntl.ioctl(self.fd, BLKFLSBUF)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        os.close(self.fd)
 
     def read(self, block):
         return bytearray(os.pread(self.fd, BLOCK, block * BLOCK))
@@ -231,10 +240,49 @@ def format_delta(delta, sectors, grain, parent):
     delta.write(1, sealed(data, SUPER))
 
 
-def main():
-    restore = sys.argv[2:4] if sys.argv[1] == '--restore' else None
-    path, verb, *args = sys.argv[4 if restore else 1:]
-    delta = Delta(path)
+class Log:
+    def __init__(self):
+        self.fd = os.open('/dev/kmsg', os.O_RDONLY | os.O_NONBLOCK)
+
+    def mark(self):
+        os.lseek(self.fd, 0, os.SEEK_END)
+
+    def lines(self):
+        while True:
+            try:
+                record = os.read(self.fd, 8192)
+            except BlockingIOError:
+                return
+            except BrokenPipeError:
+                continue        # overwritten before it was read
+            yield record.split(b';', 1)[1].split(b'\n')[0].decode(errors='replace')
+
+
+def serve():
+    log = Log()
+    for command in sys.stdin:
+        words = command.split()
+        try:
+            if words == ['mark']:
+                log.mark()
+            elif words == ['log']:
+                for text in log.lines():
+                    print(text)
+            else:
+                run(words)
+            print('.', flush=True)
+        except (SystemExit, OSError, ValueError, KeyError, IndexError) as e:
+            print('! %s' % e, flush=True)
+
+
+def run(argv):
+    restore = argv[1:3] if argv[0] == '--restore' else None
+    path, verb, *args = argv[3 if restore else 0:]
+    with Delta(path) as delta:
+        act(delta, verb, args, restore)
+
+
+def act(delta, verb, args, restore):
     if restore:
         with open(restore[0], 'rb') as good:
             os.pwrite(delta.fd, good.read(int(restore[1]) * BLOCK), 0)
@@ -267,4 +315,7 @@ def main():
             sys.exit('poke.py: what is ' + verb)
 
 
-main()
+if sys.argv[1:] == ['--serve']:
+    serve()
+else:
+    run(sys.argv[1:])

@@ -15,8 +15,35 @@ rio_exec() {
 	exec /usr/bin/python3 -S -E "$rio_py" "$@"
 }
 
+# One process for all pokes and looks at the kernel log of a case: a case does a
+# hundred of them, and to start a process takes long in UML.
+server=''
+start_server() {
+	coproc SERVER { exec /usr/bin/python3 -S -E "$poke_py" --serve; }
+	exec {server_in}>&"${SERVER[1]}" {server_out}<&"${SERVER[0]}"
+	server=$SERVER_PID
+	defer kill "$server"
+}
+start_server
+
+# ask <line>: the answer is in $ANSWER
+ask() {
+	local text
+	ANSWER=''
+	echo "$*" >&"$server_in"
+	while IFS= read -r -u "$server_out" text; do
+		case $text in
+		.)	return ;;
+		!\ *)	fail "$*: ${text#! }" ;;
+		*)	ANSWER+="${ANSWER:+$'\n'}$text" ;;
+		esac
+	done
+	fail "$*: no answer"
+}
+
 poke() {
-	/usr/bin/python3 -S -E "$poke_py" "$@"
+	ask "$@"
+	[[ -z $ANSWER ]] || echo "$ANSWER"
 }
 
 # The tool as it was built; the chains that it registers end with the case
@@ -87,16 +114,15 @@ reload() {
 	dmsetup resume "$name"
 }
 
-# log_mark, log_read: the kernel's messages from the mark on are in $LOG then. A
-# case that does this a hundred times cannot afford many processes: UML's are slow.
+# log_mark <text>, log_read: the kernel's messages from the mark on are in $LOG then
 log_mark() {
-	LOG_MARK="redo-test: mark $EPOCHREALTIME $*"
-	echo "$LOG_MARK" > /dev/kmsg
+	echo "redo-test: $*" > /dev/kmsg
+	ask mark
 }
 
 log_read() {
-	LOG=$(dmesg)
-	LOG=${LOG##*"$LOG_MARK"}
+	ask log
+	LOG=$ANSWER
 }
 
 # log_names <device> [<text>]: a line of $LOG has the device, by name or by number,
@@ -120,7 +146,7 @@ log_names() {
 refused() {
 	local text=$1 disk=$2 table=$3
 	shift 3
-	log_mark "refused"
+	log_mark refused
 	if dmsetup create refused --table "$table" "$@" > "$SCRATCH/.refused" 2>&1; then
 		dmsetup remove --retry refused
 		fail "accepted: $table"
