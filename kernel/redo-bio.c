@@ -178,7 +178,7 @@ struct redo_leaf *redo_leaf_for_change(struct redo_chain *c, u64 grain, gfp_t gf
 	struct redo_leaf *leaf;
 	u64 v;
 
-	v = slot ? smp_load_acquire(slot) : 0;
+	v = slot ? smp_load_acquire(slot) : 0; /* as in redo_map_word() */
 	if (!v)
 		return NULL;
 	if (!redo_word_is_tagged(v)) {

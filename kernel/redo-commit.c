@@ -268,7 +268,7 @@ static void restore(struct redo_chain *c, struct bio *bio)
 	redo_bio_finish(bio, status);
 }
 
-static void checkpoint(struct redo_chain *c)
+static void run_checkpoint(struct redo_chain *c)
 {
 	atomic64_inc(&c->nr_checkpoints);
 	if (redo_delta_checkpoint(c->active, false))
@@ -320,7 +320,7 @@ static void run_batch(struct redo_chain *c, struct batch *b)
 	while ((bio = bio_list_pop(&b->failed)))
 		restore(c, bio);
 	if (!r && redo_delta_wants_checkpoint(c->active))
-		checkpoint(c);
+		run_checkpoint(c);
 }
 
 static bool is_parked(struct redo_chain *c)
@@ -348,7 +348,7 @@ static void idle_checkpoint(struct redo_chain *c)
 	if (READ_ONCE(c->mode) != REDO_MODE_RW || !redo_delta_dirty(c->active))
 		return;
 	if (due)
-		checkpoint(c);
+		run_checkpoint(c);
 	else
 		mod_delayed_work(c->commit_wq, &c->idle, IDLE_INTERVAL);
 }

@@ -108,6 +108,7 @@ u32 redo_map_run(struct redo_map *map, u64 grain, u64 word, u32 max)
 		if (!slot)
 			break;
 		off = redo_leaf_offset(grain + done);
+		/* as in redo_map_word() */
 		n = slot_run(smp_load_acquire(slot), off, redo_word_step(word, done), max - done);
 		done += n;
 		if (!n || (off + n < REDO_FANOUT))
