@@ -12,9 +12,9 @@ require_target redo
 
 seed=${REDO_SEED:-1000}
 if [[ $KERNEL == uml ]]; then
-	seconds=20 steps=30
+	seconds=10 steps=25
 else
-	seconds=5 steps=12
+	seconds=4 steps=10
 fi
 
 # run <redo-model option>...: as many sequences as fit into the time

@@ -9,9 +9,9 @@ require_target redo
 
 seed=${REDO_SEED:-1000}
 if [[ $KERNEL == uml ]]; then
-	cuts=50 recovery=12
+	cuts=45 recovery=20
 else
-	cuts=15 recovery=15
+	cuts=10 recovery=10
 fi
 redosetup=$TOP/build/userspace/redosetup
 [[ -x $redosetup ]] && offline=(--redosetup "$redosetup") || offline=()

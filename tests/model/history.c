@@ -108,6 +108,17 @@ bool history_may_hold(const struct history *h, const struct moment *m, u64 secto
 	return false;
 }
 
+bool history_zeroed_since(const struct history *h, u64 sector, u64 gen, u64 now)
+{
+	const struct trace *t = h->trace;
+	u32 i;
+
+	for (i = h->first[sector + 1]; i-- > h->first[sector] && h->ops[i] > gen; )
+		if (!value(t, h->ops[i]) && t->op[h->ops[i]].submit <= now)
+			return true;
+	return false;
+}
+
 void history_print(const struct history *h, u64 sector)
 {
 	static const char * const names[] = { "write", "zero", "discard" };

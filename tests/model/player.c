@@ -62,19 +62,25 @@ static int stamp_order(const void *a, const void *b, u64 seed)
 /*
  * The log has a plain write after a FUA write to the same sector, if that
  * completed before the flush that covers the plain one was sent. Which of them
- * came first? Their stamps tell. Where there is none, the plain one was first:
- * whoever overwrites it later has waited for the FUA write's end, and a commit
- * with its flush is part of that.
+ * came first? Where both are stamped their stamps tell. Zeroes came first unless
+ * something has zeroed the sector since; anything else did.
  */
 static bool older_than_fua(const struct player *p, u64 sector, const void *data)
 {
+	const u64 *old = image_at(p->img, sector);
 	u32 fua = p->fua_epoch[sector];
+	struct stamp s;
 	int order;
 
 	if (!p->cache || !fua)
 		return false;
-	order = stamp_order(data, image_at(p->img, sector), p->seed);
-	return order ? order < 0 : fua == p->epoch;
+	order = stamp_order(data, old, p->seed);
+	if (order)
+		return order < 0;
+	if (p->history && stamp_read(old, p->seed, old[3], &s) == STAMP_GOOD &&
+	    stamp_read(data, p->seed, s.sector, &s) == STAMP_ZERO)
+		return !history_zeroed_since(p->history, old[3], old[2], p->now);
+	return fua == p->epoch;
 }
 
 static void put_sector(struct player *p, const struct lw_entry *e, u64 i, bool durable)

@@ -7,6 +7,7 @@
 #ifndef TEST_PLAYER_H
 #define TEST_PLAYER_H
 
+#include "history.h"
 #include "image.h"
 #include "logwrites.h"
 #include "rng.h"
@@ -17,6 +18,8 @@ struct player {
 	bool cache;		/* the log has flushes */
 	bool durable;		/* which image: see image_put() */
 	u64 seed;
+	const struct history *history;	/* NULL: what is logged is not of the workload */
+	u64 now;		/* the clock at the cut that is next */
 	u64 at;			/* all before it has been seen */
 	u64 held;		/* held .. at-1 wait for the flush at @at */
 	u32 epoch;		/* flushes so far, + 2 */

@@ -123,7 +123,7 @@ static void choose(struct todo *d)
 		choose_for_storm(d);
 	else if (pick < 62) {
 		d->kind = DO_WRITE;
-		/* see older_than_fua(): nothing but a commit's flush gives it a place */
+		/* on a bare base nothing but its stamp tells when it was, see older_than_fua() */
 		d->fua = rec.trace->nr_points && rng_percent(&rec.rng, 20);
 		place(d, WRITE_MAX);
 	} else if (pick < 82) {

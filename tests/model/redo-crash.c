@@ -442,8 +442,9 @@ static void cut_all(void)
 
 		if (opt.seconds && seconds_now() - start > opt.seconds)
 			break;
-		player_advance(&run.player, c->entry);
 		moment_at(c->entry);
+		run.player.now = run.moment.now;
+		player_advance(&run.player, c->entry);
 		if (opt.only && opt.only != c->nr + 1)
 			continue;
 		run.now = c;
@@ -497,6 +498,7 @@ static void set_up_replay(void)
 	run.fua = xcalloc(run.trace.nr_ops, 1);
 	run.moment.fua = run.fua;
 	player_init(&run.player, &run.log, &run.img, opt.record.cache, true, opt.record.seed);
+	run.player.history = &run.history;
 	run.check.trace = &run.trace;
 	run.check.history = &run.history;
 	run.check.img = &run.img;
