@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.1
 #
 # What a writable line formats: a blank device of 16 MiB or more, nothing else.
 

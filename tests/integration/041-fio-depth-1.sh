@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.1
 # timeout: 240
 #
 # fio writes everything in mixed block sizes, 1 at a time, with snapshots

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: 6.1 6.12
 # timeout: 240
 #
 # fio writes everything in mixed block sizes, 8 at a time, with snapshots

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.1
+# kernels: 6.1
 # timeout: 240
 #
 # 64 deltas over one base: every fourth point is compared, whole.

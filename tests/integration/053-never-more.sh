@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.1
 #
 # Data never takes more space than the base: a delta with room for that many
 # units, metadata included, never runs full, whatever is written.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml
 #
 # redosetup format, check and dump on deltas that are not in use, and its exit
 # status: 0 done, 1 refused or failed with one line, 2 usage.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: 6.12
 #
 # dmsetup's verbs behave as dmsetup's: the same output, the same exit status.
 

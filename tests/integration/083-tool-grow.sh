@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.1
 #
 # redosetup grow: on a delta in a file, units are added while writes wait.
 
