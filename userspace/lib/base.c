@@ -71,6 +71,17 @@ static int search(const struct redo_set *set, const struct redo_super *sb, char 
 	return found;
 }
 
+/* A fingerprint that not every blank device has. */
+static bool telling(const struct redo_super *sb)
+{
+	static const u8 zero[64 << 10];
+	u64 bytes = sb->base_sectors << 9;
+	u32 blank = redo_crc32c(zero, bytes < sizeof(zero) ? bytes : sizeof(zero));
+
+	return (sb->flags & REDO_SB_FINGERPRINT) &&
+	       (sb->base_fp_head != blank || sb->base_fp_tail != blank);
+}
+
 int redo_find_base(const struct redo_set *set, const struct redo_node *first, const char *hint,
 		   char *path, size_t size)
 {
@@ -87,9 +98,8 @@ int redo_find_base(const struct redo_set *set, const struct redo_node *first, co
 			return 0;
 		}
 	}
-	/* Size alone would be a guess. */
-	found = first->sb.flags & REDO_SB_FINGERPRINT ?
-		search(set, &first->sb, path, size) : 0;
+	/* Size alone would be a guess, and so would be zeroes. */
+	found = telling(&first->sb) ? search(set, &first->sb, path, size) : 0;
 	if (found == 1)
 		return 0;
 	if (found > 1)

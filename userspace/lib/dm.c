@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* All calls of libdevmapper that change or ask for devices. */
+#include <fcntl.h>
 #include <libdevmapper.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 #include "redo-int.h"
 
 static char dm_text[1024];	/* libdevmapper's last complaint; its log function has no context */
@@ -40,16 +42,58 @@ static struct dm_task *task(int type, const char *name)
 	return t;
 }
 
+/*
+ * The target says in the kernel's log which device it refuses and why; an errno
+ * cannot. What it said since kmsg_mark() belongs into our own message.
+ */
+static int kmsg = -2;
+
+static void kmsg_mark(void)
+{
+	if (kmsg == -2)
+		kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (kmsg >= 0)
+		lseek(kmsg, 0, SEEK_END);
+}
+
+/* The first line of the target's since then. */
+static bool kmsg_reason(char *reason, size_t size)
+{
+	static const char mine[] = "device-mapper: redo: ";
+	char record[2048], *text;
+	ssize_t n;
+
+	while (kmsg >= 0) {
+		n = read(kmsg, record, sizeof(record) - 1);
+		if (n < 0 && errno == EPIPE)
+			continue;	/* some were overwritten */
+		if (n <= 0)
+			return false;
+		record[n] = '\0';
+		record[strcspn(record, "\n")] = '\0';
+		text = strstr(record, mine);
+		if (!text)
+			continue;
+		redo_copy_clean(reason, text + strlen(mine), size);
+		return true;
+	}
+	return false;
+}
+
 static int failed(struct dm_task *t, const char *what, const char *name)
 {
 	int err = dm_task_get_errno(t);
+	char reason[512];
 
-	return redo_err(err ? err : EIO, "%s: %s failed: %s (the kernel log says why)", name, what,
-			err ? strerror(err) : dm_text[0] ? dm_text : "unknown error");
+	if (kmsg_reason(reason, sizeof(reason)))
+		return redo_err(err ? err : EIO, "%s: %s failed: %s", name, what, reason);
+	return redo_err(err ? err : EIO, "%s: %s failed: %s (the kernel log may say why)", name,
+			what, err ? strerror(err) : dm_text[0] ? dm_text : "unknown error");
 }
 
 static int run(struct dm_task *t, const char *what, const char *name)
 {
+	kmsg_mark();
 	return dm_task_run(t) ? 0 : failed(t, what, name);
 }
 
@@ -85,29 +129,6 @@ bool redo_dm_present(void)
 const char *redo_dm_dir(void)
 {
 	return dm_dir();
-}
-
-int redo_dm_target_version(u32 v[3])
-{
-	struct dm_task *t = task(DM_DEVICE_LIST_VERSIONS, NULL);
-	struct dm_versions *target, *last;
-	int r = -ENOENT;
-
-	if (!t)
-		return -ENOMEM;
-	if (dm_task_run(t)) {
-		target = dm_task_get_versions(t);
-		do {
-			last = target;
-			if (!strcmp(target->name, REDO_TARGET_NAME)) {
-				memcpy(v, target->version, 3 * sizeof(*v));
-				r = 0;
-			}
-			target = (struct dm_versions *)((char *)target + target->next);
-		} while (last != target);
-	}
-	dm_task_destroy(t);
-	return r;
 }
 
 int redo_dm_list(char (**names)[REDO_NAME_SIZE], u32 *nr)

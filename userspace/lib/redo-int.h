@@ -347,7 +347,6 @@ int redo_dm_resume_nowait(const char *name, u32 *cookie);
 void redo_dm_udev_wait(u32 cookie);
 int redo_dm_remove(const char *name);
 int redo_dm_message(const char *name, const char *msg, char **answer);
-int redo_dm_target_version(u32 v[3]);
 bool redo_dm_present(void);
 const char *redo_dm_dir(void);
 
