@@ -39,7 +39,7 @@ took=$(awk "BEGIN { print int($EPOCHREALTIME - $started) }")
 ((took >= 2 && took <= 30)) || fail "ENOSPC after $took seconds"
 rio --model "$SCRATCH/model" $dev "r 0 32M" "w 0 4M 4" "r 0 8M" f
 # growing helps then, too
-grow_disk d1 80M
+grow_disk d1 160M
 again() { rio --model "$SCRATCH/model" $dev "w 32M 24M 6" 2> /dev/null; }
 wait_for 20 again
 rio --model "$SCRATCH/model" $dev v
