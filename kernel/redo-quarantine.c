@@ -243,7 +243,7 @@ bool redo_delta_reclaiming(struct redo_delta *d)
 
 	mutex_lock(&d->mutex);
 	xa_for_each(&d->units, nr, u)
-		if (u->fresh || u->waiting || u->discards) {
+		if (u->fresh || !redo_unit_settled(d, u)) {
 			any = true;
 			break;
 		}

@@ -201,6 +201,26 @@ static u32 redo_space_at_hand(struct redo_delta *d, bool *want)
 	return n;
 }
 
+/*
+ * A unit that has run dry gives up its role, so that what is freed in it can be
+ * picked again: it may be the only one there is.
+ */
+static void redo_space_retire_dry(struct redo_delta *d)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&d->alloc_lock, flags);
+	if (d->cur && !d->cur->free) {
+		d->cur->role = REDO_ROLE_NONE;
+		d->cur = NULL;
+	}
+	if (d->spare && !d->spare->free) {
+		d->spare->role = REDO_ROLE_NONE;
+		d->spare = NULL;
+	}
+	spin_unlock_irqrestore(&d->alloc_lock, flags);
+}
+
 static int redo_space_fill(struct redo_delta *d)
 {
 	unsigned long flags;
@@ -209,6 +229,7 @@ static int redo_space_fill(struct redo_delta *d)
 	u32 n;
 	int r;
 
+	redo_space_retire_dry(d);
 	redo_units_gc(d);
 	for (;;) {
 		redo_space_at_hand(d, &want);
