@@ -5,6 +5,7 @@
  * Grains carry a stamp of who wrote them last, so that one that was handed out
  * while something recoverable still mapped it is noticed.
  */
+#include <linux/kthread.h>
 #include <linux/moduleparam.h>
 #include <linux/vmalloc.h>
 #include "delta_disk.h"
@@ -38,6 +39,7 @@ struct params {
 	u32 power;		/* writes until the power fails, at most; 0: never */
 	u32 max_run;
 	bool inflight;
+	bool beside;		/* readers and allocators run beside the mutators */
 };
 
 struct ctx {
@@ -532,8 +534,38 @@ static bool one_step(struct ctx *c)
 	return ok;
 }
 
+/* What map() and end_io do meanwhile: look up, read ahead, take grains and give back. */
+static int beside(void *data)
+{
+	struct ctx *c = data;
+	__le64 *words = kmalloc(REDO_BLOCK_SIZE, GFP_KERNEL | __GFP_NOFAIL);
+	struct rnd_state r;
+	u64 leaf, phys;
+	u32 n;
+	int kind;
+
+	prandom_seed_state(&r, c->d->head_seq + 77);
+	while (!kthread_should_stop()) {
+		leaf = logical_of(c, prandom_u32_state(&r) % c->p->n) / REDO_FANOUT;
+		kind = redo_delta_read_leaf(c->d, leaf, words);
+		if (kind < 0 && !c->disk->off)
+			KUNIT_FAIL(c->test, "leaf %llu beside: %d", leaf, kind);
+		redo_delta_prefetch_leaf(c->d, prandom_u32_state(&r) % c->d->nr_leaves_max);
+		redo_delta_low(c->d);
+		n = redo_delta_alloc(c->d, 1 + prandom_u32_state(&r) % 20, &phys);
+		cond_resched();
+		if (n)
+			redo_delta_unalloc(c->d, phys, n);
+		if (!(prandom_u32_state(&r) % 32))
+			schedule_timeout_interruptible(1);
+	}
+	kfree(words);
+	return 0;
+}
+
 static void one_round(struct ctx *c)
 {
+	struct task_struct *task = NULL;
 	bool ok = true;
 	u32 i;
 
@@ -543,6 +575,8 @@ static void one_round(struct ctx *c)
 		c->disk->writes_left = 1 + rnd(c, rnd(c, 3) ? c->p->power : 40);
 	c->batch = rnd(c, 2) ? 200 : 1000;
 	ok = activate(c);
+	if (c->p->beside)
+		task = kthread_run(beside, c, "redo-beside");
 	for (i = 0; ok && i < c->p->steps; i++) {
 		ok = one_step(c);
 		if (ok && !rnd(c, 500)) {
@@ -552,6 +586,8 @@ static void one_round(struct ctx *c)
 		}
 		cond_resched();
 	}
+	if (!IS_ERR_OR_NULL(task))
+		kthread_stop(task);
 	if (ok)
 		ok = do_commit(c);
 	if (ok && redo_test_disk_steady(c->disk))
@@ -664,6 +700,10 @@ static const struct params cases[] = {
 	  .steps = 1500, .max_run = 1500 },
 	{ .name = "full", .n = 40000, .grain_sectors = 8, .units = 5, .rounds = 2,
 	  .steps = 1500, .max_run = 1500, .inflight = true },
+	{ .name = "beside", .n = 20000, .grain_sectors = 8, .units = 6, .rounds = 2,
+	  .steps = 600, .max_run = 800, .inflight = true, .beside = true },
+	{ .name = "beside, power", .n = 20000, .grain_sectors = 8, .units = 6, .rounds = 12,
+	  .steps = 300, .max_run = 800, .power = 900, .inflight = true, .beside = true },
 	{ .name = "sparse", .n = 40320, .grain_sectors = 8, .units = 8, .rounds = 2,
 	  .steps = 1500, .max_run = 300, .cluster = 2016, .stride = 504 * 504 * 7, .inflight = true },
 	{ .name = "large grains", .n = 300, .grain_sectors = 2048, .units = 20, .rounds = 8,
