@@ -29,14 +29,14 @@ missing() {
 }
 
 # linux-*-6.12 live in bookworm-security or, earlier in Debian 12's life, in
-# bookworm-backports.  Where apt knows neither, add backports.
+# bookworm-backports; which mirror has them is the administrator's choice.
 ensure_612() {
 	local candidate
 	candidate=$(apt-cache policy linux-source-6.12 | awk '/Candidate:/ {print $2}')
 	[[ -n $candidate && $candidate != '(none)' ]] && return
-	echo "deb http://deb.debian.org/debian bookworm-backports main" \
-		> /etc/apt/sources.list.d/dm-redo-backports.list
-	apt-get -q update
+	echo "packages.sh: apt knows no linux-source-6.12: enable bookworm-security" \
+		"or bookworm-backports in /etc/apt/sources.list" >&2
+	exit 1
 }
 
 if [[ ${1:-} == --list ]]; then
