@@ -179,6 +179,7 @@ struct redo_delta {
 	struct xarray units;		/* struct redo_unit by number; mutex to change */
 	struct xarray sums;		/* u16[REDO_SUM_UNITS]; mutex */
 	u64 scan_next, scan_end;	/* mutex: allocation leaves still to be looked at */
+	struct delayed_work scan_work;	/* goes on with the scan while active */
 	u64 pick_next;			/* mutex: where to look for a unit to reuse */
 	u64 n_known;			/* mutex: units in the summary */
 	u64 n_free, n_meta, n_data;	/* mutex: of them */

@@ -397,10 +397,12 @@ int redo_delta_activate(struct redo_delta *d, const struct redo_takeover *t)
 		r = -EROFS;
 	if (!r)
 		r = redo_checkpoint_write(d, &sw);
-	if (!r)
+	if (!r) {
 		WRITE_ONCE(d->active, true);
-	else
+		redo_space_activate(d);
+	} else {
 		DMERR("%s: cannot be activated: error %d", d->name, r);
+	}
 	mutex_unlock(&d->mutex);
 	memalloc_noio_restore(noio);
 	return r;

@@ -218,14 +218,14 @@ static u64 redo_meta_need(struct redo_delta *d, u64 units, u64 n)
 		     REDO_DIRTY_CAP + 2 * REDO_COMMIT_BLOCKS * REDO_RECORDS_PER_BLOCK);
 }
 
-/* Blocks that metadata can still get, if data takes @taken more units. */
+/* Blocks that metadata can still get, if data takes @taken more empty units. */
 static u64 redo_meta_avail(struct redo_delta *d, u64 units, u64 taken)
 {
-	u64 n_units = units - min(units, d->nr_units) + d->n_free;
+	u64 n_units = units - min(units, d->nr_units) + d->n_free, avail;
 
-	n_units -= min(n_units, taken);
-	return d->meta_free - min(d->meta_free, d->meta_quar) +
-	       n_units * (REDO_UNIT_BLOCKS - 1);
+	avail = d->meta_free - min(d->meta_free, d->meta_quar) +
+		n_units * (REDO_UNIT_BLOCKS - 1);
+	return avail - min(avail, taken * (REDO_UNIT_BLOCKS - 1));
 }
 
 /* The largest number up to @max of grains or leaves for which there is room. */

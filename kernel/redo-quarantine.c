@@ -193,6 +193,7 @@ void redo_space_release(struct redo_delta *d)
 	mutex_lock(&d->mutex);
 	WRITE_ONCE(d->inflight, NULL);	/* all its I/O is over: every cookie has passed */
 	mutex_unlock(&d->mutex);
+	cancel_delayed_work_sync(&d->scan_work);
 	mod_delayed_work(redo_delta_wq, &d->discard_work, 0);
 	flush_delayed_work(&d->discard_work);
 	cancel_delayed_work_sync(&d->discard_work);
@@ -210,6 +211,7 @@ void redo_space_init(struct redo_delta *d)
 	INIT_LIST_HEAD(&d->discard_new);
 	INIT_LIST_HEAD(&d->discard_ready);
 	INIT_DELAYED_WORK(&d->discard_work, redo_discard_work);
+	redo_scan_init(d);
 	xa_init(&d->units);
 	xa_init(&d->sums);
 }
@@ -221,6 +223,7 @@ void redo_space_exit(struct redo_delta *d)
 	unsigned long i;
 	u16 *chunk;
 
+	cancel_delayed_work_sync(&d->scan_work);
 	cancel_delayed_work_sync(&d->discard_work);
 	redo_discard_forget(d);
 	while ((x = redo_discard_next(d)))

@@ -33,6 +33,7 @@
 #include <linux/delay.h>
 #include "redo-units.h"
 
+#define REDO_SEARCH_UNITS	4096	/* looked at before a new unit is taken */
 #define REDO_CREDIT_MIN		16	/* fewer are not worth a unit */
 #define REDO_FILL_WAITS		3	/* times 1 to 2 ms: for I/O in flight to drain */
 
@@ -42,48 +43,6 @@
 static u64 redo_data_units_max(const struct redo_delta *d)
 {
 	return DIV_ROUND_UP(d->nr_grains, d->gpu - 1) + 2;
-}
-
-/* Free grains of unit @nr if it can be picked; 0 if not. */
-static u32 redo_data_room(struct redo_delta *d, u64 nr)
-{
-	u16 s = redo_sum_get(d, nr);
-	struct redo_unit *u;
-	u32 used;
-
-	if (!(s & SUM_KNOWN))
-		return 0;
-	switch (SUM_TYPE(s)) {
-	case REDO_UNIT_FREE:
-		return redo_unit_unused(d, nr) ? d->gpu - 1 : 0;
-	case REDO_UNIT_META:
-		if (SUM_USED(s) != 1 || !nr || nr == d->meta_unit || !redo_unit_unused(d, nr))
-			return 0;
-		return d->gpu - 1;
-	}
-	used = SUM_USED(s);
-	if (used >= d->gpu || !redo_unit_idle(d, nr))
-		return 0;
-	u = xa_load(&d->units, nr);
-	if (u)
-		used += READ_ONCE(u->pending);
-	return d->gpu - min(used, d->gpu);
-}
-
-/* A unit with at least @least free grains, round robin; 0: none. */
-static u64 redo_data_search(struct redo_delta *d, u32 least)
-{
-	u64 i, nr = d->pick_next;
-
-	for (i = 0; i < d->nr_units; i++, nr++) {
-		if (nr >= d->nr_units)
-			nr = 1;
-		if (nr < d->nr_units && redo_data_room(d, nr) >= least) {
-			d->pick_next = nr + 1;
-			return nr;
-		}
-	}
-	return 0;
 }
 
 /* Does metadata keep its room when data takes one more whole unit? */
@@ -97,6 +56,48 @@ static bool redo_data_unit_fits(struct redo_delta *d)
 	spin_unlock_irqrestore(&d->alloc_lock, flags);
 	return redo_meta_room_for(d, redo_io_units(d->bdev), 1, held + REDO_CREDIT_MIN) >=
 	       held + REDO_CREDIT_MIN;
+}
+
+/* Free grains of unit @nr if it can be picked; 0 if not. */
+static u32 redo_data_room(struct redo_delta *d, u64 nr)
+{
+	u16 s = redo_sum_get(d, nr);
+	struct redo_unit *u;
+	u32 used = SUM_USED(s);
+
+	if (!(s & SUM_KNOWN))
+		return 0;
+	if (SUM_TYPE(s) != REDO_UNIT_DATA) {
+		/* One that metadata could use as well. */
+		if (used > 1 || !nr || nr == d->meta_unit)
+			return 0;
+		return redo_unit_unused(d, nr) && redo_data_unit_fits(d) ? d->gpu - 1 : 0;
+	}
+	if (used >= d->gpu || !redo_unit_idle(d, nr))
+		return 0;
+	u = xa_load(&d->units, nr);
+	if (u)
+		used += READ_ONCE(u->pending);
+	return d->gpu - min(used, d->gpu);
+}
+
+/*
+ * A unit with at least @least free grains, round robin, among the next @n units;
+ * 0: none.
+ */
+static u64 redo_data_search(struct redo_delta *d, u32 least, u64 n)
+{
+	u64 nr;
+
+	for (n = min(n, d->nr_units); n; n--) {
+		nr = d->pick_next;
+		if (nr >= d->nr_units)
+			nr = 1;
+		d->pick_next = nr + 1;
+		if (nr < d->nr_units && redo_data_room(d, nr) >= least)
+			return nr;
+	}
+	return 0;
 }
 
 /* The unit after the last, if the device, the cap and the reserve allow. */
@@ -114,17 +115,21 @@ static u64 redo_data_new_unit(struct redo_delta *d)
 	return d->nr_units;
 }
 
+/*
+ * Reuse comes first where it gives a good run (an eighth of a unit), so that a
+ * delta does not grow while it has room; then growth; then whatever there is.
+ */
 static u64 redo_data_pick(struct redo_delta *d)
 {
 	u64 nr;
 
 	redo_space_scan(d, REDO_SCAN_LEAVES);
-	nr = redo_data_search(d, max(d->gpu / 8, 1U));
+	nr = redo_data_search(d, max(d->gpu / 8, 1U), REDO_SEARCH_UNITS);
 	if (!nr)
 		nr = redo_data_new_unit(d);
 	if (!nr) {
 		redo_space_scan(d, REDO_SCAN_ALL);
-		nr = redo_data_search(d, 1);
+		nr = redo_data_search(d, 1, d->nr_units);
 	}
 	return nr;
 }

@@ -15,6 +15,8 @@ void redo_space_init(struct redo_delta *d);
 void redo_space_exit(struct redo_delta *d);
 /* The superblock has been read: unit counters start from it. */
 void redo_space_start(struct redo_delta *d);
+/* The delta is active now: get to know its units in the background. */
+void redo_space_activate(struct redo_delta *d);
 /* The owner goes; its I/O has drained. Waits for discards: mutex not held. */
 void redo_space_release(struct redo_delta *d);
 

@@ -5,6 +5,10 @@
 
 #define DM_MSG_PREFIX "redo"
 
+#define REDO_SCAN_WORK_LEAVES	4	/* at a time, in the background: the mutex is held */
+#define REDO_SCAN_INTERVAL	msecs_to_jiffies(20)
+#define REDO_SCAN_START		(2 * HZ)
+
 /* Bitmaps: on the disk little-endian words, as many as in memory ---------- */
 
 #define for_each_span(w, bit, n, start, len)					\
@@ -257,6 +261,36 @@ void redo_space_scan(struct redo_delta *d, u64 leaves)
 bool redo_space_scanned(const struct redo_delta *d)
 {
 	return d->scan_next >= d->scan_end;
+}
+
+/*
+ * Activation does not read the allocation tree. Refills look at a few leaves and
+ * this does in the background, so that the day on which the delta is full does
+ * not begin with reading them all.
+ */
+static void redo_scan_work(struct work_struct *work)
+{
+	struct redo_delta *d = container_of(to_delayed_work(work), struct redo_delta, scan_work);
+	unsigned int noio = memalloc_noio_save();
+
+	mutex_lock(&d->mutex);
+	if (d->active && !d->failed) {
+		redo_space_scan(d, REDO_SCAN_WORK_LEAVES);
+		if (!redo_space_scanned(d))
+			queue_delayed_work(redo_delta_wq, &d->scan_work, REDO_SCAN_INTERVAL);
+	}
+	mutex_unlock(&d->mutex);
+	memalloc_noio_restore(noio);
+}
+
+void redo_scan_init(struct redo_delta *d)
+{
+	INIT_DELAYED_WORK(&d->scan_work, redo_scan_work);
+}
+
+void redo_space_activate(struct redo_delta *d)
+{
+	mod_delayed_work(redo_delta_wq, &d->scan_work, REDO_SCAN_START);
 }
 
 /* Units about which there is more to know -------------------------------- */

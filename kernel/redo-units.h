@@ -33,6 +33,7 @@ struct redo_disk_unit *redo_unit_dirty(struct redo_delta *d, u64 nr);
 /* Look at up to @leaves allocation leaves not seen yet. */
 void redo_space_scan(struct redo_delta *d, u64 leaves);
 bool redo_space_scanned(const struct redo_delta *d);
+void redo_scan_init(struct redo_delta *d);
 /* The struct for a unit, made if need be; NULL: no memory (replay only). */
 struct redo_unit *redo_unit_get(struct redo_delta *d, u64 nr);
 int redo_unit_need_bits(struct redo_delta *d, struct redo_unit *u);
