@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.1
 #
 # 1 and 2 deltas; every delta shows what it added; what is below does not change.
 

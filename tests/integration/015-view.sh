@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.1
 #
 # A table loaded read-only: the target itself fails writes and discards, and no
 # byte of any device changes, not even with a journal to be replayed.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.1
 #
 # Full for longer than no_space_timeout, or with error_if_no_space: ENOSPC for
 # the writes that need space, nothing else is lost, and freed grains help.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.12
 #
 # A delta whose device fails: an error for the caller, a word in the status and a
 # dm event; nothing hangs; what was flushed is there after a new start.

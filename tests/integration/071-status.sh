@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.1
 #
 # The status line: every position, and what it counts.
 

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.12
 #
 # A chain's life with redosetup: init, snapshot, view, clone, revert,
 # deactivate, activate from what is on the disks; contents compared throughout.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.12
 # timeout: 900
 #
 # Power cuts on lower devices without a write cache: the block layer completes
