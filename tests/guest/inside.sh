@@ -22,7 +22,7 @@ lib=$REDO_TOP/tests/lib
 . "$lib/klog.sh"
 
 export KERNEL=$REDO_KERNEL TOP=$REDO_TOP SCRATCH=/run/redo-scratch
-readonly AGAIN=75 SKIPPED=77 DEFAULT_TIMEOUT=180 GRACE=20
+readonly AGAIN=75 SKIPPED=77 DEFAULT_TIMEOUT=300 GRACE=20
 
 header() {
 	sed -n "s/^# $2: *//p;/^[^#]/q" "$1" | head -n 1

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # kernels: uml
-# timeout: 400
+# timeout: 600
 #
 # Every field of the superblock tried wrong, in pairs with the last right value:
 # the table is refused with the device's name, and no byte changes.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # kernels: uml
-# timeout: 400
+# timeout: 600
 #
 # Spoilt blocks of the map: an I/O error for their region, said in the log with
 # the device; never what lies below, never an older version, and all the rest

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # kernels: uml
-# timeout: 400
+# timeout: 600
 #
 # Spoilt allocation blocks and unit headers: what is mapped can be read; nothing
 # that is in use is ever given out a second time.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# timeout: 240
+# timeout: 480
 #
 # Snapshots in both orders that dmsetup allows while fio writes and verifies;
 # then suspend, resume and reload in a loop under the same load.

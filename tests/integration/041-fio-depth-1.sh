@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # kernels: uml 6.1
-# timeout: 240
+# timeout: 480
 #
 # fio writes everything in mixed block sizes, 1 at a time, with snapshots
 # during the run, and verifies it afterwards.

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # kernels: uml
-# timeout: 240
+# timeout: 480
 #
 # The examples of README.md and Documentation/redo.rst, run as they stand there.
 # Logical volumes are loop devices here, under the names that lvm2 would give.

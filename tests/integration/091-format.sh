@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # kernels: uml
-# timeout: 240
+# timeout: 480
 #
 # A second implementation of the on-disk format, written from the document alone
 # (tests/lib/reader.py), shows the same content as the kernel: after a clean
