@@ -119,15 +119,6 @@ run_case() {
 		[[ $waited -eq 0 ]] && reason="kernel log: $(head -n 1 <<< "$problems")"
 		verdict=FAIL
 	fi
-	# An emulated machine may stand still for minutes.  What could be killed was not
-	# stuck in the kernel: it gets a second chance, and the result says so.
-	if [[ $waited -eq 1 && -z $problems && -z ${second:-} && $KERNEL != uml ]] && dm_clean; then
-		mv "$REDO_RESULTS/$CASE.log" "$REDO_RESULTS/$CASE.first.log"
-		second=yes run_case "$file"
-		return
-	fi
-	[[ -n ${second:-} ]] &&
-		reason="second attempt, the first was not finished in time; $reason"
 	report "$verdict $CASE $(awk "BEGIN {printf \"%.1f\", $EPOCHREALTIME - $started}")" "$reason"
 	[[ $waited -eq 0 && -z $problems ]] && dm_clean
 }

@@ -52,8 +52,9 @@ mkdisk base 16M
 mkdisk d1 32M
 mkchain chain "$base" "$d1"
 rio /dev/mapper/chain "w 0 512 1" f &
+first=$!
 rio /dev/mapper/chain "w 512 512 2" f
-wait
+wait $first
 rio /dev/mapper/chain "q 0 512 1" "q 512 512 2"
 
 # commits are counted, and happen within two seconds without any flush
