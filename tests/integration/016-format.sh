@@ -26,7 +26,7 @@ for at in 0 1 511 512 4095; do
 	echo -n x | dd of="$used" bs=1 seek=$at conv=fsync,notrunc status=none
 	before=$(writes "$used")
 	refused '.' "$used" "$(line "$base" "$used")"
-	[[ $(writes "$used") == "$before" ]] || fail "byte $at did not save the device"
+	[[ $(writes "$used") == "$before" ]] || fail "byte $at did not save the device: $before, now $(writes "$used")"
 done
 # ... and nothing beyond that
 dd if=/dev/zero of="$used" bs=4k count=1 conv=fsync status=none

@@ -196,11 +196,16 @@ sums() {
 }
 
 # writes <loop device>...: how many writes and discards each has done, for a check that
-# there was none
+# there was none.  A request is counted after its bios have ended, so that a writer that
+# has returned may not be in the count yet: it stays in flight until it is.
 writes() {
 	local d w
 	for d; do
 		read -ra w < "/sys/block/${d#/dev/}/stat"
+		while ((w[8])); do
+			sleep 0.01
+			read -ra w < "/sys/block/${d#/dev/}/stat"
+		done
 		echo "$d ${w[4]} ${w[11]}"
 	done
 }
