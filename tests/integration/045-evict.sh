@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.12
+#
+# Leaves of the map come and go while they are used: no memory for them, and the
+# kernel asks for it back all the time.
+
+. "$TOP/tests/lib/redo.sh"
+require fio
+
+budget=/sys/module/dm_redo/parameters/budget
+was=$(cat $budget)
+give_back() {
+	echo "$was" > $budget
+}
+defer give_back
+
+mkdisk base 64M
+mkdisk d1 128M
+mkdisk d2 128M
+rio "$base" "w 0 4M 1"
+mkchain chain "$base" "$d1"
+
+# resident leaves, none of them in use: to be asked for more than there are is
+# what takes the hand round more than once for one batch
+rio /dev/mapper/chain "w 0 1M 2" "w 20M 4k 2" "w 40M 64k 2"
+for i in 1 2 3; do
+	rio /dev/mapper/chain "q 0 1M 2" "q 20M 4k 2" "q 40M 64k 2"
+	echo 2 > /proc/sys/vm/drop_caches
+	sleep 0.2
+	echo 2 > /proc/sys/vm/drop_caches
+done
+wait_for 10 status_is chain $ST_LEAVES 0
+
+echo 0 > $budget
+fio --filename=/dev/mapper/chain --direct=1 --ioengine=libaio --iodepth=8 --rw=randrw \
+	--bssplit=512/20:4k/40:20k/20:256k/20 --time_based --runtime=12 --size=20M \
+	--verify=crc32c --verify_backlog=32 --verify_fatal=1 --fsync=64 --output="$SCRATCH/fio" \
+	--name=a --randseed=1 --name=b --offset=20M --randseed=2 --name=c --offset=40M --randseed=3 &
+pid=$!
+for ((i = 0; i < 25; i++)); do
+	echo 2 > /proc/sys/vm/drop_caches
+	((i != 12)) || reload lsr chain "$base" "$d1" "$d2"
+	sleep 0.4
+	kill -0 $pid 2> /dev/null || break
+done
+wait $pid || fail "fio: $(grep -aE "verify|error|err=" "$SCRATCH/fio" | head -n 3 | tr "\n" " ")"
+
+cat /dev/mapper/chain > "$SCRATCH/model"
+rmdm chain
+mkchain chain "$base" "$d1" "$d2"
+holds /dev/mapper/chain model
