@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * As many deltas as the target takes, one snapshot after the other, and one more,
- * which it must refuse. Each delta has a grain of its own with its own stamp, so
- * that one taken for another shows.
+ * Many deltas, one snapshot after the other, and one more, which must be refused
+ * when these are as many as the target takes. Each delta has a grain of its own
+ * with its own stamp, so that one taken for another shows, and a grain of which
+ * deltas above it and below have a version, too. Every eighth point in time is
+ * compared, whole.
  */
 #include <string.h>
 #include <unistd.h>
@@ -11,9 +13,11 @@
 #include "dmdev.h"
 #include "loopdev.h"
 
+#define DEPTH_MAX	256			/* what the target takes */
 #define GRAIN		8			/* sectors */
 #define STRIDE		(3 * GRAIN)		/* between the grains of two deltas */
 #define BASE		(16 * MIB / SECTOR_SIZE)
+#define SHARED		16			/* grains behind those, written in turn */
 #define PLACE		(32 * MIB / SECTOR_SIZE)	/* of one delta */
 
 static struct dmdev **places;
@@ -34,45 +38,67 @@ static char *table(const struct loopdev *base, unsigned int n)
 	return text;
 }
 
-static void fill(unsigned int stamp)
+/* Which delta, from 1, has grain @g when the newest is the @n-th of @all; 0: none. */
+static unsigned int owner(u64 g, unsigned int n, unsigned int all)
 {
-	memset(buf, stamp % 251 + 1, GRAIN * SECTOR_SIZE);
+	u64 first_shared = (u64)all * STRIDE / GRAIN, k;
+
+	if (g < first_shared)
+		return g * GRAIN % STRIDE || g * GRAIN / STRIDE >= n ? 0 : g * GRAIN / STRIDE + 1;
+	k = g - first_shared;
+	if (k >= min_u64(n, SHARED))
+		return 0;
+	return (n - 1 - k) / SHARED * SHARED + k + 1;
 }
 
-/* The grain at @sector has the stamp of delta @wanted - 1, or of the base if 0. */
-static void expect(const u8 *grain, unsigned int wanted, u64 sector)
+/* As it was when the newest delta was the @n-th of @all. */
+static void check(struct dmdev *chain, unsigned int n, unsigned int all)
 {
-	unsigned int i;
-
-	for (i = 0; i < GRAIN * SECTOR_SIZE; i++)
-		if (grain[i] != (wanted ? wanted % 251 + 1 : 0))
-			die("sector %llu: 0x%02x, expected that of %s %u",
-			    (unsigned long long)sector + i / SECTOR_SIZE, grain[i],
-			    wanted ? "delta" : "the base", wanted);
-}
-
-static void check(struct dmdev *chain, unsigned int n)
-{
-	u64 sectors = (u64)n * STRIDE, s;
-	u8 *all = xmalloc_io(sectors * SECTOR_SIZE);
 	int fd = blk_open(chain->path, false);
+	u8 *data = xmalloc_io(MIB);
+	u64 g, i;
 
-	if (blk_read(fd, all, 0, sectors))
-		die("cannot read the chain");
-	for (s = 0; s < sectors; s += GRAIN)
-		expect(all + s * SECTOR_SIZE, s % STRIDE ? 0 : s / STRIDE + 1, s);
+	for (g = 0; g < BASE / GRAIN; g++) {
+		u64 in = g * GRAIN * SECTOR_SIZE % MIB;
+		unsigned int who = owner(g, n, all);
+
+		if (!in && blk_read(fd, data, g * GRAIN, MIB / SECTOR_SIZE))
+			die("cannot read the chain at sector %llu", (unsigned long long)g * GRAIN);
+		for (i = 0; i < GRAIN * SECTOR_SIZE; i++)
+			if (data[in + i] != (who ? who % 251 + 1 : 0))
+				die("point %u, sector %llu: 0x%02x, expected that of delta %u", n,
+				    (unsigned long long)g * GRAIN + i / SECTOR_SIZE, data[in + i], who);
+	}
 	close(fd);
-	free(all);
+	free(data);
 }
 
-static void write_grain(struct dmdev *chain, unsigned int i)
+static void write_grains(struct dmdev *chain, unsigned int i, unsigned int all)
 {
 	int fd = blk_open(chain->path, true);
+	u64 shared = (u64)all * STRIDE + i % SHARED * GRAIN;
 
-	fill(i + 1);
-	if (blk_write(fd, buf, (u64)i * STRIDE, GRAIN, false))
-		die("cannot write over delta %u", i);
+	memset(buf, (i + 1) % 251 + 1, GRAIN * SECTOR_SIZE);
+	if (blk_write(fd, buf, (u64)i * STRIDE, GRAIN, false) ||
+	    blk_write(fd, buf, shared, GRAIN, false))
+		die("cannot write over delta %u", i + 1);
 	close(fd);
+}
+
+static void check_points(const struct loopdev *base, unsigned int all)
+{
+	unsigned int n;
+
+	for (n = 1; n < all; n += 8) {
+		char *params = table(base, n);
+		struct dmdev *view = dmdev_create("view", BASE, "redo", params, true, false);
+
+		if (!view)
+			die("no view of point %u", n);
+		check(view, n, all);
+		dmdev_remove(view);
+		free(params);
+	}
 }
 
 static struct dmdev *build(const struct loopdev *base, unsigned int n)
@@ -92,7 +118,7 @@ static struct dmdev *build(const struct loopdev *base, unsigned int n)
 		if (!chain)
 			die("%u deltas are refused", i + 1);
 		free(params);
-		write_grain(chain, i);
+		write_grains(chain, i, n);
 	}
 	return chain;
 }
@@ -117,7 +143,7 @@ static void make_places(const struct loopdev *store, unsigned int n)
 
 int main(int argc, char **argv)
 {
-	unsigned int n = argc > 1 ? parse_number(argv[1]) : 256;
+	unsigned int n = argc > 1 ? parse_number(argv[1]) : DEPTH_MAX;
 	struct loopdev base, store;
 	struct dmdev *chain;
 	char *params;
@@ -133,20 +159,22 @@ int main(int argc, char **argv)
 	make_places(&store, n + 1);
 
 	chain = build(&base, n);
-	check(chain, n);
+	check(chain, n, n);
 	dmdev_remove(chain);
 
 	params = table(&base, n);
 	chain = dmdev_create("chain", BASE, "redo", params, false, false);
 	if (!chain)
 		die("%u deltas are not activated", n);
-	check(chain, n);
+	check(chain, n, n);
 	free(params);
 
+	check_points(&base, n);
+
 	params = table(&base, n + 1);
-	if (dmdev_load(chain, BASE, "redo", params, true))
-		die("%u deltas were taken", n + 1);
-	check(chain, n);
-	printf("redo-deep: %u deltas, %u refused\n", n, n + 1);
+	if (dmdev_load(chain, BASE, "redo", params, true) == (n == DEPTH_MAX))
+		die("%u deltas were %s", n + 1, n == DEPTH_MAX ? "taken" : "refused");
+	check(chain, n, n);
+	printf("redo-deep: %u deltas%s\n", n, n == DEPTH_MAX ? ", one more refused" : "");
 	return 0;
 }
