@@ -116,7 +116,6 @@ static int build_slot(struct redo_chain *c, u64 index, u64 *slot)
 	} else {
 		v = (u64)(unsigned long)leaf;
 		atomic_long_inc(&c->map.resident);
-		redo_evict_check(c);
 	}
 	smp_store_release(slot, v); /* pairs with redo_map_word() */
 	return 0;
@@ -128,13 +127,16 @@ int redo_build_leaf(struct redo_chain *c, u64 index)
 	u64 *slot;
 	int r = 0;
 
+	down_read(&c->building); /* no directory goes */
+	mutex_lock(lock);
 	slot = redo_map_make_slot(&c->map, index, GFP_NOIO);
 	if (!slot)
-		return -ENOMEM;
-	mutex_lock(lock);
-	if (!READ_ONCE(*slot))
+		r = -ENOMEM;
+	else if (!READ_ONCE(*slot))
 		r = build_slot(c, index, slot);
 	mutex_unlock(lock);
+	up_read(&c->building);
+	redo_evict_check(c);
 	return r;
 }
 

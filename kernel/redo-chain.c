@@ -100,6 +100,7 @@ static int init_parts(struct redo_chain *c)
 
 	INIT_LIST_HEAD(&c->registry);
 	INIT_WORK(&c->event_work, event_run);
+	init_rwsem(&c->building);
 	for (i = 0; i < REDO_BUILD_LOCKS; i++)
 		mutex_init(&c->build_lock[i]);
 	redo_defer_init(c);

@@ -7,7 +7,8 @@
  * Locking (outermost first; design.rst has the table with the reasons)
  *   redo_chains_mutex     registry and hand-over; process context
  *   redo_delta's mutex    one mutator of a delta; process context
- *   build_lock[]          one builder or evictor of a leaf; process context
+ *   building              read: a leaf is built; write: directories are evicted
+ *   build_lock[]          one builder of a leaf; process context
  *   chain->lock           lists, flags and counters below; irqsave
  *   waiters[].lock        bios behind a pending word; irqsave
  * Map words are not under any lock (redo-map.h).
@@ -99,6 +100,7 @@ struct redo_chain {
 	struct redo_inflight inflight;
 	struct redo_waiters waiters[REDO_WAIT_BUCKETS];
 	atomic_t nr_waiting;		/* bios in all buckets; lets completions skip the lock */
+	struct rw_semaphore building;	/* write: to take directories out of the map */
 	struct mutex build_lock[REDO_BUILD_LOCKS];
 
 	struct workqueue_struct *wq;		/* deferred bios, WQ_MEM_RECLAIM */
@@ -297,6 +299,9 @@ int redo_copyup_init(struct redo_chain *c);
 void redo_copyup_exit(struct redo_chain *c);
 void redo_discard(struct redo_chain *c, struct bio *bio);
 
+/* A quarter of a chain's share of the budget, in blocks or leaves of 4 KiB. Any context. */
+u64 redo_evict_quarter(void);
+
 /* --- redo-commit.c --- */
 
 int redo_commit_module_init(void);
@@ -312,10 +317,15 @@ void redo_commit_exit(struct redo_chain *c);
 bool redo_commit_add(struct redo_chain *c, struct redo_change *change);
 /* Worker: wait while too much is outstanding. May block. */
 void redo_commit_throttle(struct redo_chain *c);
+/* Each may pin a leaf, in the batch that is committed and in the list. Any context. */
+static inline u32 redo_commit_changes_max(void)
+{
+	return clamp_t(u64, redo_evict_quarter(), 64, REDO_CHANGES_MAX);
+}
 /* So many changes are outstanding that new ones should wait. Any context. */
 static inline bool redo_commit_is_behind(struct redo_chain *c)
 {
-	return READ_ONCE(c->nr_changes) > REDO_CHANGES_MAX;
+	return READ_ONCE(c->nr_changes) > redo_commit_changes_max();
 }
 /* Flush or completed FUA write: true if there is nothing that it must wait for. */
 bool redo_commit_join(struct redo_chain *c, struct bio *bio);

@@ -55,6 +55,12 @@ void redo_commit_kick(struct redo_chain *c)
 	queue_work(c->commit_wq, &c->commit_work);
 }
 
+/* So many changes do not wait for the timer: half of what may gather. */
+static u32 changes_kick(void)
+{
+	return min_t(u32, CHANGES_KICK, redo_commit_changes_max() / 2);
+}
+
 /* The same kind, next to one another here and there, and one leaf (or none at all). */
 static bool can_merge(const struct redo_change *a, const struct redo_change *b)
 {
@@ -106,7 +112,7 @@ bool redo_commit_add(struct redo_chain *c, struct redo_change *change)
 		redo_change_free(c, change);
 	else if (nr == 1)
 		queue_delayed_work(c->commit_wq, &c->tick, COMMIT_INTERVAL);
-	else if (nr == CHANGES_KICK)
+	else if (nr == changes_kick())
 		redo_commit_kick(c);
 	return merged;
 }
@@ -158,7 +164,8 @@ struct batch {
  */
 static bool __commit_due(struct redo_chain *c)
 {
-	return (c->nr_changes && !bio_list_empty(&c->no_space)) || c->force_commit || c->timer_expired || c->nr_changes >= CHANGES_KICK ||
+	return (c->nr_changes && !bio_list_empty(&c->no_space)) || c->force_commit ||
+	       c->timer_expired || c->nr_changes >= changes_kick() ||
 	       !bio_list_empty(&c->commit_waiters) || !bio_list_empty(&c->failed);
 }
 
@@ -319,7 +326,7 @@ static void run_batch(struct redo_chain *c, struct batch *b)
 	c->commit_error = r;
 	while ((bio = bio_list_pop(&b->failed)))
 		restore(c, bio);
-	if (!r && redo_delta_wants_checkpoint(c->active))
+	if (!r && redo_delta_wants_checkpoint(c->active, redo_evict_quarter()))
 		run_checkpoint(c);
 }
 
@@ -367,6 +374,7 @@ static void commit_run(struct work_struct *work)
 	while (c->active && grab(c, &b)) {
 		run_batch(c, &b);
 		redo_nospace_run(c);
+		redo_evict_run(c);	/* there may be no end to the batches */
 	}
 	if (c->active) {
 		redo_nospace_run(c);

@@ -628,11 +628,11 @@ int redo_delta_apply(struct redo_delta *d, const struct redo_extent *e)
 	return r;
 }
 
-bool redo_delta_wants_checkpoint(struct redo_delta *d)
+bool redo_delta_wants_checkpoint(struct redo_delta *d, u64 max_dirty)
 {
 	struct redo_super sb;
 
-	if (READ_ONCE(d->n_dirty) >= REDO_DIRTY_CAP)
+	if (READ_ONCE(d->n_dirty) >= min_t(u64, max_dirty, REDO_DIRTY_CAP))
 		return true;
 	redo_delta_super(d, &sb);
 	return READ_ONCE(d->head_seq) - sb.replay_seq >= sb.journal_blocks / 2;

@@ -147,7 +147,7 @@ int redo_delta_commit(struct redo_delta *d, struct list_head *changes);
  */
 int redo_delta_apply(struct redo_delta *d, const struct redo_extent *e);
 /* Applied state has reached the cap or the journal is half full. Any context. */
-bool redo_delta_wants_checkpoint(struct redo_delta *d);
+bool redo_delta_wants_checkpoint(struct redo_delta *d, u64 max_dirty);
 /* Most changes (records) that one commit call may carry. */
 u32 redo_delta_commit_max(struct redo_delta *d);
 /*

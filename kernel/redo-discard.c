@@ -49,9 +49,11 @@ static void drop_change(struct redo_chain *c, struct redo_change *change)
  * the change joins the list, for a write that came in between would expand the
  * leaf and be on the list in the wrong order.
  */
-static int zero_whole_slot(struct redo_chain *c, u64 *slot, u64 v, u64 grain, u32 len)
+static int zero_whole_slot(struct redo_chain *c, u64 v, u64 grain, u32 len)
 {
+	u64 pending = redo_word(REDO_W_PENDING, 0, 0) | REDO_W_TAG, *slot;
 	struct redo_change *change;
+	bool ours;
 
 	if (redo_word_state(v) == REDO_W_ZERO)
 		return len;
@@ -60,7 +62,11 @@ static int zero_whole_slot(struct redo_chain *c, u64 *slot, u64 v, u64 grain, u3
 	change = zero_change(c, grain, len, NULL, v);
 	if (!change)
 		return -ENOSPC;
-	if (cmpxchg(slot, v, redo_word(REDO_W_PENDING, 0, 0) | REDO_W_TAG) != v) {
+	rcu_read_lock();
+	slot = redo_map_slot(&c->map, redo_leaf_index(grain));
+	ours = slot && cmpxchg(slot, v, pending) == v;
+	rcu_read_unlock();
+	if (!ours) {
 		drop_change(c, change);
 		return -EAGAIN;
 	}
@@ -136,7 +142,7 @@ static int zero_in_leaf(struct redo_chain *c, struct redo_leaf *leaf, u64 grain,
  */
 static int zero_grains(struct redo_chain *c, u64 grain, u32 len)
 {
-	u64 index = redo_leaf_index(grain), *slot, v;
+	u64 index = redo_leaf_index(grain), v;
 	bool whole = !redo_leaf_offset(grain) &&
 		     (len == REDO_FANOUT || grain + len == c->nr_grains);
 	struct redo_leaf *leaf;
@@ -145,10 +151,9 @@ static int zero_grains(struct redo_chain *c, u64 grain, u32 len)
 	r = redo_build_leaf(c, index);
 	if (r)
 		return r;
-	slot = redo_map_slot(&c->map, index);
-	v = READ_ONCE(*slot);
+	v = redo_map_slot_value(&c->map, index);
 	if (whole && redo_word_is_tagged(v))
-		return zero_whole_slot(c, slot, v, grain, len);
+		return zero_whole_slot(c, v, grain, len);
 	if (v == zero_slot())
 		return len;
 	rcu_read_lock();

@@ -2,7 +2,9 @@
 /*
  * Keeping the merged maps of all chains within a budget. A leaf goes when it has
  * no change under way: freeze it, let a grace period pass so that everybody who
- * saw it unfrozen has counted himself, look again, unlink.
+ * saw it unfrozen has counted himself, look again, unlink. A directory without
+ * leaves goes when directories take more than a quarter of the budget: on a very large
+ * disk with scattered accesses they are what fills it.
  */
 #include <linux/module.h>
 #include <linux/shrinker.h>
@@ -15,11 +17,42 @@ MODULE_PARM_DESC(budget, "MiB of memory for the maps of all chains");
 
 #define EVICT_BATCH	256
 
+/* Bytes. */
+static u64 budget_of_chain(void)
+{
+	return ((u64)READ_ONCE(budget) << 20) / max(1U, redo_chains_attached());
+}
+
+u64 redo_evict_quarter(void)
+{
+	return budget_of_chain() / 4 / REDO_BLOCK_SIZE;
+}
+
+/* Metadata that waits for a checkpoint: in memory, too. Bytes. */
+static u64 dirty_bytes(struct redo_chain *c)
+{
+	struct redo_usage u;
+
+	if (!c->active)
+		return 0;
+	redo_delta_usage(c->active, &u);
+	return u.dirty_nodes * REDO_BLOCK_SIZE;
+}
+
+static u64 dirs_over_budget(struct redo_chain *c)
+{
+	u64 max = max(1ULL, redo_evict_quarter());
+	u64 have = atomic_long_read(&c->map.dirs);
+
+	return have > max ? have - max + max / 16 : 0;
+}
+
 static u64 leaves_over_budget(struct redo_chain *c)
 {
-	u64 max = max(1ULL, ((u64)READ_ONCE(budget) << 20) / sizeof(struct redo_leaf) /
-		      max(1U, redo_chains_attached()));
-	u64 have = atomic_long_read(&c->map.resident);
+	u64 others = atomic_long_read(&c->map.dirs) * sizeof(struct redo_dir) + dirty_bytes(c);
+	u64 have = atomic_long_read(&c->map.resident), bytes = budget_of_chain(), max;
+
+	max = max(1ULL, (bytes - min(bytes, others)) / sizeof(struct redo_leaf));
 
 	/* A grace period costs the same for one as for many: make some room. */
 	return have > max ? have - max + max / 16 : 0;
@@ -95,29 +128,109 @@ static u32 evict_batch(struct redo_chain *c, struct redo_leaf **batch, u64 want,
 	return n ? unlink_batch(&c->map, batch, n) : 0;
 }
 
+/*
+ * May what the slot holds be forgotten, to be built again from the deltas? A leaf
+ * that was zeroed as a whole is one word, and its change may still be listed. It
+ * was listed before the word could be seen: if nothing is listed after we saw the
+ * word, the change has been applied, since this is the commit worker. (What could
+ * not be applied never will be; the mode says so.)
+ */
+static bool slot_can_go(struct redo_chain *c, u64 v)
+{
+	if (!redo_word_is_tagged(v))
+		return !v;
+	switch (redo_word_state(v)) {
+	case REDO_W_BASE:
+	case REDO_W_MAPPED:
+		return true;
+	case REDO_W_ZERO:
+		return !READ_ONCE(c->nr_changes) &&
+		       (READ_ONCE(c->mode) == REDO_MODE_RW || !c->active);
+	default:
+		return false;
+	}
+}
+
+/* No leaf is being built. NULL: it stays. */
+static struct redo_dir *take_dir(struct redo_chain *c, u64 n)
+{
+	struct redo_dir *dir = c->map.top[n];
+	u32 i;
+
+	if (!dir)
+		return NULL;
+	for (i = 0; i < REDO_DIR_SLOTS; i++) {
+		u64 v = smp_load_acquire(&dir->slot[i]); /* the change before the word */
+
+		/* If one has to stay, those before it are built again when needed. */
+		if (!slot_can_go(c, v) || cmpxchg(&dir->slot[i], v, 0) != v)
+			return NULL;
+	}
+	WRITE_ONCE(c->map.top[n], NULL);
+	atomic_long_dec(&c->map.dirs);
+	return dir;
+}
+
+static u32 evict_dirs(struct redo_chain *c, struct redo_dir **batch, u64 want, u64 *left)
+{
+	struct redo_map *map = &c->map;
+	u32 n = 0, i;
+
+	want = min_t(u64, want, EVICT_BATCH);
+	down_write(&c->building); /* waits for metadata to be read, for no change */
+	for (; n < want && *left; (*left)--) {
+		if (++map->dir_hand >= map->nr_dirs)
+			map->dir_hand = 0;
+		batch[n] = take_dir(c, map->dir_hand);
+		if (batch[n])
+			n++;
+	}
+	up_write(&c->building);
+	if (n)
+		synchronize_rcu();
+	for (i = 0; i < n; i++)
+		redo_dir_free(batch[i]);
+	return n;
+}
+
+static void run_dirs(struct redo_chain *c, void *batch)
+{
+	u64 want = dirs_over_budget(c), left = c->map.nr_dirs;
+
+	while (want && left) {
+		want -= min_t(u64, want, evict_dirs(c, batch, want, &left));
+		cond_resched();
+	}
+}
+
+static void run_leaves(struct redo_chain *c, void *batch, u64 want)
+{
+	u64 left = 2 * c->map.nr_leaves;	/* two rounds: the first takes second chances */
+
+	while (want && left) {
+		want -= min_t(u64, want, evict_batch(c, batch, want, &left));
+		cond_resched();
+	}
+}
+
 void redo_evict_run(struct redo_chain *c)
 {
 	u64 want = max_t(u64, leaves_over_budget(c), atomic_xchg(&c->evict_want, 0));
-	u64 left = 2 * c->map.nr_leaves;	/* two rounds: the first takes second chances */
-	struct redo_leaf **batch;
+	void *batch;
 
-	if (!want)
+	if (!want && !dirs_over_budget(c))
 		return;
-	batch = kmalloc_array(EVICT_BATCH, sizeof(*batch), GFP_NOIO);
+	batch = kmalloc_array(EVICT_BATCH, sizeof(void *), GFP_NOIO);
 	if (!batch)
 		return;
-	while (want && left) {
-		u32 gone = evict_batch(c, batch, want, &left);
-
-		want -= min_t(u64, want, gone);
-		cond_resched();
-	}
+	run_leaves(c, batch, want);
+	run_dirs(c, batch);
 	kfree(batch);
 }
 
 void redo_evict_check(struct redo_chain *c)
 {
-	if (leaves_over_budget(c))
+	if (leaves_over_budget(c) || dirs_over_budget(c))
 		redo_commit_kick(c);
 }
 

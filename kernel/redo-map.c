@@ -28,19 +28,26 @@ int redo_map_init(struct redo_map *map, u64 nr_grains)
 	map->nr_leaves = DIV_ROUND_UP(nr_grains, REDO_FANOUT);
 	map->nr_dirs = DIV_ROUND_UP(map->nr_leaves, REDO_DIR_SLOTS);
 	map->hand = 0;
+	map->dir_hand = 0;
 	atomic_long_set(&map->resident, 0);
+	atomic_long_set(&map->dirs, 0);
 	map->top = kvcalloc(map->nr_dirs, sizeof(*map->top), GFP_KERNEL);
 	return map->top ? 0 : -ENOMEM;
 }
 
-static void dir_free(struct redo_dir *dir)
+void redo_dir_free(struct redo_dir *dir)
+{
+	free_page((unsigned long)dir);
+}
+
+static void dir_free_with_leaves(struct redo_dir *dir)
 {
 	u32 i;
 
 	for (i = 0; i < REDO_DIR_SLOTS; i++)
 		if (dir->slot[i] && !redo_word_is_tagged(dir->slot[i]))
 			redo_leaf_free(redo_slot_leaf(dir->slot[i]));
-	free_page((unsigned long)dir);
+	redo_dir_free(dir);
 }
 
 void redo_map_exit(struct redo_map *map)
@@ -51,11 +58,22 @@ void redo_map_exit(struct redo_map *map)
 		return;
 	for (i = 0; i < map->nr_dirs; i++) {
 		if (map->top[i])
-			dir_free(map->top[i]);
+			dir_free_with_leaves(map->top[i]);
 		cond_resched();
 	}
 	kvfree(map->top);
 	map->top = NULL;
+}
+
+u64 redo_map_slot_value(struct redo_map *map, u64 leaf)
+{
+	u64 *slot, v;
+
+	rcu_read_lock();
+	slot = redo_map_slot(map, leaf);
+	v = slot ? READ_ONCE(*slot) : 0;
+	rcu_read_unlock();
+	return v;
 }
 
 u64 redo_map_word(struct redo_map *map, u64 grain)
@@ -127,7 +145,9 @@ u64 *redo_map_make_slot(struct redo_map *map, u64 leaf, gfp_t gfp)
 		if (!dir)
 			return NULL;
 		if (cmpxchg(pos, NULL, dir))
-			free_page((unsigned long)dir);
+			redo_dir_free(dir);
+		else
+			atomic_long_inc(&map->dirs);
 	}
 	return redo_map_slot(map, leaf);
 }

@@ -10,7 +10,8 @@
  * Look-ups are lock-free under rcu_read_lock(). Words change by cmpxchg to
  * PENDING; only he who set PENDING may store the next word. Slots go
  * empty -> word or leaf (build stripe held), word -> leaf (cmpxchg), leaf -> empty
- * (eviction: frozen, grace period, not busy).
+ * (eviction: frozen, grace period, not busy), word -> empty (eviction of a whole
+ * directory: no build under way, cmpxchg; after a grace period it is freed).
  *
  * Geometry is in grains. Nothing here sleeps unless it says so.
  */
@@ -43,7 +44,9 @@ struct redo_map {
 	u64 nr_dirs;
 	u64 hand;		/* next leaf for the evictor; evictor only */
 	atomic_long_t resident;	/* leaves in memory */
-	struct redo_dir **top;	/* nr_dirs; RCU not needed: directories stay until exit */
+	u64 dir_hand;		/* next directory for the evictor; evictor only */
+	atomic_long_t dirs;	/* directories in memory */
+	struct redo_dir **top;	/* nr_dirs */
 };
 
 int redo_map_module_init(void);
@@ -64,7 +67,11 @@ static inline u32 redo_leaf_offset(u64 grain)
 	return grain % REDO_FANOUT;
 }
 
-/* The slot of @leaf, or NULL where its directory is not there. Any context. */
+/*
+ * The slot of @leaf, or NULL where its directory is not there. Any context. For use
+ * within the caller's RCU read section, or while no directory can go: in the
+ * evictor, while building, and while the slot holds a leaf or is pending.
+ */
 static inline u64 *redo_map_slot(struct redo_map *map, u64 leaf)
 {
 	struct redo_dir *dir = READ_ONCE(map->top[leaf / REDO_DIR_SLOTS]);
@@ -77,6 +84,9 @@ static inline struct redo_leaf *redo_slot_leaf(u64 v)
 	return (struct redo_leaf *)(unsigned long)v;
 }
 
+/* What the slot of @leaf holds; 0: nothing. Any context. */
+u64 redo_map_slot_value(struct redo_map *map, u64 leaf);
+
 /* The word of @grain; 0: not built. rcu_read_lock() held. */
 u64 redo_map_word(struct redo_map *map, u64 grain);
 
@@ -87,8 +97,10 @@ u64 redo_map_word(struct redo_map *map, u64 grain);
  */
 u32 redo_map_run(struct redo_map *map, u64 grain, u64 word, u32 max);
 
-/* As redo_map_slot(), but makes the directory. GFP_NOIO unless @gfp says else. */
+/* As redo_map_slot(), but makes the directory. While building. */
 u64 *redo_map_make_slot(struct redo_map *map, u64 leaf, gfp_t gfp);
+
+void redo_dir_free(struct redo_dir *dir);	/* without leaves */
 
 struct redo_leaf *redo_leaf_alloc(gfp_t gfp);
 void redo_leaf_free(struct redo_leaf *leaf);	/* never published */

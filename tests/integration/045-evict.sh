@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # kernels: uml 6.12
 #
-# Leaves of the map come and go while they are used: no memory for them, and the
-# kernel asks for it back all the time.
+# Leaves and directories of the map come and go while they are used: no memory for
+# them, and the kernel asks for it back all the time.
 
 . "$TOP/tests/lib/redo.sh"
 require fio
@@ -49,3 +49,30 @@ cat /dev/mapper/chain > "$SCRATCH/model"
 rmdm chain
 mkchain chain "$base" "$d1" "$d2"
 holds /dev/mapper/chain model
+rmdm chain
+
+# Directories: each has about 1 GiB. Leaves that are zeroed as a whole, one word
+# each, must be known until the delta knows them.
+mkdisk wide 16G
+mkdisk d3 128M
+mkchain chain "$wide" "$d3"
+away() {
+	while :; do
+		rio /dev/mapper/chain "0 1G 4k" "0 9G 4k" "0 11G 4k" "0 13G 4k" "0 15G 4k"
+	done
+}
+away & pid=$!
+defer kill $pid
+for ((i = 1; i < 12; i++)); do
+	at=$((i % 5 * 2))
+	rio /dev/mapper/chain "w ${at}G 5M $i" "q ${at}G 5M $i" "d ${at}G 10M" "0 ${at}G 10M" \
+		"w ${at}G 64k $i" "q ${at}G 64k $i" "0 $((at * 1048576 + 64))k 6M"
+done
+kill $pid
+wait $pid 2> /dev/null || true
+rmdm chain
+mkchain chain "$wide" "$d3"
+for ((i = 7; i < 12; i++)); do
+	at=$((i % 5 * 2))
+	rio /dev/mapper/chain "q ${at}G 64k $i" "0 $((at * 1048576 + 64))k 9M"
+done

@@ -526,7 +526,7 @@ static bool one_step(struct ctx *c)
 	}
 	if (ok && c->n_changes > c->batch)
 		ok = do_commit(c);
-	if (ok && redo_delta_wants_checkpoint(c->d)) {
+	if (ok && redo_delta_wants_checkpoint(c->d, U64_MAX)) {
 		ok = do_commit(c);
 		if (ok)
 			ok = do_checkpoint(c, false);
