@@ -5,9 +5,30 @@
 rio_py=$TOP/tests/lib/rio.py
 poke_py=$TOP/tests/lib/poke.py
 
-# rio ..., poke ...: see the head of rio.py and poke.py
+# One process for all of a case's rio calls, as for its pokes below.
+rio_in=''
+start_rio() {
+	mkfifo "$SCRATCH/.rio-in" "$SCRATCH/.rio-out"
+	/usr/bin/python3 -S -E "$rio_py" --serve < "$SCRATCH/.rio-in" > "$SCRATCH/.rio-out" &
+	defer kill $!
+	disown $!
+	exec {rio_in}> "$SCRATCH/.rio-in" {rio_out}< "$SCRATCH/.rio-out"
+}
+
+# rio ..., poke ...: see the head of rio.py and poke.py.  In the background rio is
+# a process of its own.
 rio() {
-	/usr/bin/python3 -S -E "$rio_py" "$@"
+	local IFS=$'\x1f' answer=''
+	if [[ $BASHPID != "$$" ]]; then
+		/usr/bin/python3 -S -E "$rio_py" "$@"
+		return
+	fi
+	[[ -n $rio_in ]] || start_rio
+	echo "$*" >&"$rio_in"
+	IFS= read -r -u "$rio_out" answer
+	[[ $answer == . ]] && return
+	echo "rio: ${answer#! }" >&2
+	return 1
 }
 
 # As rio, for the background: what is killed is the reader or writer itself

@@ -5,6 +5,10 @@
 # well, so that the whole of it can be compared at any time.
 #
 # Usage: rio.py [--grain BYTES] [--model FILE] DEVICE COMMAND [COMMAND...]
+#        rio.py --serve
+#
+# With --serve each line of the standard input is such a call, its arguments
+# separated by the byte 0x1f; the answer is "." or "! " and what is wrong.
 #
 # A command is one argument; sizes take the suffixes s (sectors), k, M, G:
 #	w OFF LEN SEED	write the stamped pattern of SEED (O_DIRECT)
@@ -88,6 +92,11 @@ class Device:
         self.block = struct.unpack('i', b)[0]
         self.buf = mmap.mmap(-1, CHUNK)
         self.model = self.open_model(model) if model else None
+
+    def close(self):
+        for fd in {self.fd, self.dsync, self.model} - {None}:
+            os.close(fd)
+        self.buf.close()
 
     def open_model(self, path):
         new = not os.path.exists(path)
@@ -254,27 +263,46 @@ class Device:
             getattr(self, 'do_' + words[0])(*words[1:])
 
 
-def main():
-    args, grain, model = sys.argv[1:], 4096, None
+def run(args):
+    grain, model, dev = 4096, None, None
     while args and args[0].startswith('--'):
         if args[0] == '--grain':
             grain = size(args[1])
         elif args[0] == '--model':
             model = args[1]
         else:
-            sys.exit('rio.py: unknown option ' + args[0])
+            return 'unknown option ' + args[0]
         args = args[2:]
     if len(args) < 2:
-        sys.exit('rio.py: no device or no command')
+        return 'no device or no command'
     command = ''
     try:
         dev = Device(args[0], grain, model)
         for command in args[1:]:
             dev.run(command)
     except Differs as e:
-        sys.exit('rio.py: %s: %s' % (command, e))
+        return '%s: %s' % (command, e)
     except OSError as e:
-        sys.exit('rio.py: %s: %s: %s' % (args[0], command, os.strerror(e.errno)))
+        return '%s: %s: %s' % (args[0], command, os.strerror(e.errno))
+    finally:
+        if dev:
+            dev.close()
+    return None
+
+
+def serve():
+    for line in sys.stdin:
+        failed = run(line.rstrip('\n').split('\x1f'))
+        print('! ' + failed if failed else '.', flush=True)
+
+
+def main():
+    if sys.argv[1:] == ['--serve']:
+        serve()
+        return
+    failed = run(sys.argv[1:])
+    if failed:
+        sys.exit('rio.py: ' + failed)
 
 
 main()
