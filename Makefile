@@ -24,6 +24,8 @@ help:
 	@echo '  clean         removes what was built here (not the cached test kernels)'
 	@echo 'Running (as root, on Debian 12; installs the packages it needs):'
 	@echo '  check         every test, in virtual machines; ARGS= goes to tests/run'
+	@echo '  check-memory  4 million grains scattered over 16 TiB in 16 MiB (GRAINS=); takes hours'
+	@echo '                without hardware virtualisation'
 	@echo '  demo          the story of a chain, told in a virtual machine (HOST=1: on this host)'
 
 modules: modules-host
@@ -63,6 +65,11 @@ dkms-install:
 check:
 	tests/run $(ARGS)
 
+check-memory:
+	tests/lib/packages.sh
+	REDO_GRAINS=$(or $(GRAINS),4194304) REDO_TIMEOUT=20000 \
+		tests/run --kernel 6.12 --only 047-scattered
+
 demo:
 	tests/lib/packages.sh
 	tests/demo/demo.sh $(ARGS)
@@ -71,4 +78,4 @@ clean:
 	rm -rf build
 	if [ -e userspace/Makefile ]; then $(MAKE) -C userspace clean; fi
 
-.PHONY: all help modules modules-all tools lint install dkms-install check demo clean
+.PHONY: all help modules modules-all tools lint install dkms-install check check-memory demo clean

@@ -299,8 +299,8 @@ int redo_copyup_init(struct redo_chain *c);
 void redo_copyup_exit(struct redo_chain *c);
 void redo_discard(struct redo_chain *c, struct bio *bio);
 
-/* A quarter of a chain's share of the budget, in blocks or leaves of 4 KiB. Any context. */
-u64 redo_evict_quarter(void);
+/* An eighth of a chain's share of the budget, in blocks or leaves of 4 KiB. Any context. */
+u64 redo_evict_eighth(void);
 
 /* --- redo-commit.c --- */
 
@@ -320,7 +320,7 @@ void redo_commit_throttle(struct redo_chain *c);
 /* Each may pin a leaf, in the batch that is committed and in the list. Any context. */
 static inline u32 redo_commit_changes_max(void)
 {
-	return clamp_t(u64, redo_evict_quarter(), 64, REDO_CHANGES_MAX);
+	return clamp_t(u64, redo_evict_eighth(), 64, REDO_CHANGES_MAX);
 }
 /* So many changes are outstanding that new ones should wait. Any context. */
 static inline bool redo_commit_is_behind(struct redo_chain *c)

@@ -326,7 +326,7 @@ static void run_batch(struct redo_chain *c, struct batch *b)
 	c->commit_error = r;
 	while ((bio = bio_list_pop(&b->failed)))
 		restore(c, bio);
-	if (!r && redo_delta_wants_checkpoint(c->active, redo_evict_quarter()))
+	if (!r && redo_delta_wants_checkpoint(c->active, redo_evict_eighth()))
 		run_checkpoint(c);
 }
 

@@ -23,9 +23,9 @@ static u64 budget_of_chain(void)
 	return ((u64)READ_ONCE(budget) << 20) / max(1U, redo_chains_attached());
 }
 
-u64 redo_evict_quarter(void)
+u64 redo_evict_eighth(void)
 {
-	return budget_of_chain() / 4 / REDO_BLOCK_SIZE;
+	return budget_of_chain() / 8 / REDO_BLOCK_SIZE;
 }
 
 /* Metadata that waits for a checkpoint: in memory, too. Bytes. */
@@ -41,7 +41,7 @@ static u64 dirty_bytes(struct redo_chain *c)
 
 static u64 dirs_over_budget(struct redo_chain *c)
 {
-	u64 max = max(1ULL, redo_evict_quarter());
+	u64 max = max(1ULL, 2 * redo_evict_eighth());
 	u64 have = atomic_long_read(&c->map.dirs);
 
 	return have > max ? have - max + max / 16 : 0;

@@ -87,7 +87,7 @@ run_case() {
 	CASE=$(basename "$file" .sh)
 	export CASE
 	seconds=$(header "$file" timeout)
-	seconds=${seconds:-$DEFAULT_TIMEOUT}
+	seconds=${REDO_TIMEOUT:-${seconds:-$DEFAULT_TIMEOUT}}
 	echo $((seconds + 3 * GRACE)) > "$REDO_RESULTS/deadline"
 	echo "$CASE" > "$REDO_RESULTS/current"
 	mkdir -p "$SCRATCH"
