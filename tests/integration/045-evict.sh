@@ -33,13 +33,13 @@ wait_for 10 status_is chain $ST_LEAVES 0
 
 echo 0 > $budget
 fio --filename=/dev/mapper/chain --direct=1 --ioengine=libaio --iodepth=8 --rw=randrw \
-	--bssplit=512/20:4k/40:20k/20:256k/20 --time_based --runtime=12 --size=20M \
+	--bssplit=512/20:4k/40:20k/20:256k/20 --time_based --runtime=8 --size=20M \
 	--verify=crc32c --verify_backlog=32 --verify_fatal=1 --fsync=64 --output="$SCRATCH/fio" \
 	--name=a --randseed=1 --name=b --offset=20M --randseed=2 --name=c --offset=40M --randseed=3 &
 pid=$!
-for ((i = 0; i < 25; i++)); do
+for ((i = 0; i < 18; i++)); do
 	echo 2 > /proc/sys/vm/drop_caches
-	((i != 12)) || reload lsr chain "$base" "$d1" "$d2"
+	((i != 8)) || reload lsr chain "$base" "$d1" "$d2"
 	sleep 0.4
 	kill -0 $pid 2> /dev/null || break
 done
@@ -51,10 +51,19 @@ mkchain chain "$base" "$d1" "$d2"
 holds /dev/mapper/chain model
 rmdm chain
 
-# Directories: each has about 1 GiB. Leaves that are zeroed as a whole, one word
-# each, must be known until the delta knows them.
+# Directories: each has about 1 GiB, 512 leaves of 2016 KiB. Leaves that are zeroed as
+# a whole, one word each and nothing else in the directory, must be known until the
+# delta knows them.
 mkdisk wide 16G
 mkdisk d3 128M
+old=() gone=() zero=()
+for ((i = 0; i < 12; i++)); do
+	at=$(((i * 530 + 260) * 2016))k
+	old+=("w $at 1M 99")
+	gone+=("d $at 4032k")
+	zero+=("0 $at 4032k")
+done
+rio "$wide" "${old[@]}"
 mkchain chain "$wide" "$d3"
 away() {
 	while :; do
@@ -63,7 +72,12 @@ away() {
 }
 away & pid=$!
 defer kill $pid
-for ((i = 1; i < 12; i++)); do
+for ((i = 0; i < 12; i += 3)); do
+	rio /dev/mapper/chain "${gone[@]:i:3}"
+	sleep 0.3
+	rio /dev/mapper/chain "${zero[@]:i:3}"
+done
+for ((i = 1; i < 6; i++)); do
 	at=$((i % 5 * 2))
 	rio /dev/mapper/chain "w ${at}G 5M $i" "q ${at}G 5M $i" "d ${at}G 10M" "0 ${at}G 10M" \
 		"w ${at}G 64k $i" "q ${at}G 64k $i" "0 $((at * 1048576 + 64))k 6M"
@@ -72,7 +86,8 @@ kill $pid
 wait $pid 2> /dev/null || true
 rmdm chain
 mkchain chain "$wide" "$d3"
-for ((i = 7; i < 12; i++)); do
+rio /dev/mapper/chain "${zero[@]}"
+for ((i = 1; i < 6; i++)); do
 	at=$((i % 5 * 2))
 	rio /dev/mapper/chain "q ${at}G 64k $i" "0 $((at * 1048576 + 64))k 9M"
 done
