@@ -7,7 +7,7 @@ DESTDIR	?=
 KDIR	?= /lib/modules/$(shell uname -r)/build
 VERSION	:= 0.1.0
 
-export KDIR DESTDIR PREFIX
+export KDIR DESTDIR PREFIX TIME SEED
 
 all: modules tools
 
@@ -26,6 +26,13 @@ help:
 	@echo '  check         every test, in virtual machines; ARGS= goes to tests/run'
 	@echo '  check-memory  4 million grains scattered over 16 TiB in 16 MiB (GRAINS=); takes hours'
 	@echo '                without hardware virtualisation'
+	@echo 'Longer campaigns (as root; ARGS= goes to tests/campaign/failures):'
+	@echo '  check-faults  every request to a lower device, and every allocation, of a workload'
+	@echo '                fails, one by one (over an hour)'
+	@echo '  check-fuzz    2000 corrupt deltas in the kernel under KASAN; the fuzz targets'
+	@echo '  fuzz          the fuzz targets on libredo, for TIME=60 seconds each (SEED=)'
+	@echo '  check-leaks   kmemleak over a selection of cases, module loading included'
+	@echo 'And:'
 	@echo '  demo          the story of a chain, told in a virtual machine (HOST=1: on this host)'
 
 modules: modules-host
@@ -70,6 +77,19 @@ check-memory:
 	REDO_GRAINS=$(or $(GRAINS),4194304) REDO_TIMEOUT=20000 \
 		tests/run --kernel 6.12 --only 047-scattered
 
+check-faults check-leaks:
+	tests/lib/packages.sh
+	tests/campaign/failures $(@:check-%=%) $(ARGS)
+
+check-fuzz:
+	tests/lib/packages.sh
+	tests/campaign/failures corrupt $(ARGS)
+	tests/fuzz/run.sh --runs
+
+fuzz:
+	tests/lib/packages.sh
+	tests/fuzz/run.sh --seconds $(or $(TIME),60)
+
 demo:
 	tests/lib/packages.sh
 	tests/demo/demo.sh $(ARGS)
@@ -79,3 +99,4 @@ clean:
 	if [ -e userspace/Makefile ]; then $(MAKE) -C userspace clean; fi
 
 .PHONY: all help modules modules-all tools lint install dkms-install check check-memory demo clean
+.PHONY: check-faults check-fuzz check-leaks fuzz

@@ -11,6 +11,7 @@
 #	6.1	dm-redo.ko for Debian's 6.1 kernel
 #	6.12	dm-redo.ko for Debian's 6.12 kernel
 #	host	dm-redo.ko for $KDIR, by default the running kernel's headers
+#	fault	dm-redo-fault.ko for the User-Mode-Linux kernel: fails requests, for tests
 #
 # Prints the module's path.  W=1, C=1 and the like go to kbuild.
 # STRICT=1 makes any warning, of the compiler, modpost or sparse, an error.
@@ -21,6 +22,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 flavour=${1:-}
 [[ $# -gt 0 ]] && shift
 module=dm-redo.ko
+sources='Kbuild kernel/*.[ch] tests/kunit/*.[ch]'
 args=()
 
 case $flavour in
@@ -31,6 +33,11 @@ kunit)
 	kdir=$("$top/tests/guest/build-uml.sh")
 	args=(ARCH=um REDO_KUNIT=1)
 	module=dm-redo-kunit.ko ;;
+fault)
+	kdir=$("$top/tests/guest/build-uml.sh")
+	args=(ARCH=um)
+	module=dm-redo-fault.ko
+	sources='tests/fault/Kbuild tests/fault/*.c' ;;
 6.1 | 6.12)
 	kdir=$("$top/tests/guest/debian-kernel.sh" "$flavour")/kdir
 	# Type information needs pahole, and no test needs type information.
@@ -38,7 +45,7 @@ kunit)
 host)
 	kdir=${KDIR:-/lib/modules/$(uname -r)/build} ;;
 *)
-	sed -n '4,17s/^# \?//p' "${BASH_SOURCE[0]}" >&2
+	sed -n '4,18s/^# \?//p' "${BASH_SOURCE[0]}" >&2
 	exit 2 ;;
 esac
 
@@ -55,8 +62,8 @@ link_sources() {
 	local file
 	mkdir -p "$dir/kernel" "$dir/tests/kunit"
 	find "$dir" -xtype l -delete
-	for file in Kbuild kernel/*.[ch] tests/kunit/*.[ch]; do
-		[[ -e $top/$file ]] && ln -sfn "$top/$file" "$dir/$file"
+	for file in $sources; do
+		[[ -e $top/$file ]] && ln -sfn "$top/$file" "$dir/${file#tests/fault/}"
 	done
 	return 0
 }

@@ -17,6 +17,7 @@ packages=(
 	dmsetup libdevmapper-dev libjson-c-dev libblkid-dev uuid-dev libcmocka-dev
 	pkg-config lvm2 e2fsprogs fio sparse python3 perl util-linux
 	coreutils findutils procps psmisc
+	clang libclang-rt-14-dev
 )
 
 # Any version will do.

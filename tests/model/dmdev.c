@@ -157,7 +157,7 @@ void dmdev_remove(struct dmdev *d)
 	forget(d);
 }
 
-void dmdev_suspend(struct dmdev *d, bool noflush)
+bool dmdev_try_suspend(struct dmdev *d, bool noflush)
 {
 	struct dm_task *t = task_new(DM_DEVICE_SUSPEND, d->name);
 
@@ -167,16 +167,75 @@ void dmdev_suspend(struct dmdev *d, bool noflush)
 		dm_task_skip_lockfs(t);
 	}
 	if (!task_run(t, NULL))
-		die("cannot suspend %s", d->name);
+		return false;
 	d->suspended = true;
+	return true;
+}
+
+bool dmdev_try_resume(struct dmdev *d)
+{
+	bool ok;
+
+	say("resume %s\n", d->name);
+	quiet_now = true;
+	ok = simple(d, DM_DEVICE_RESUME);
+	quiet_now = false;
+	if (ok)
+		d->suspended = false;
+	return ok;
+}
+
+void dmdev_suspend(struct dmdev *d, bool noflush)
+{
+	if (!dmdev_try_suspend(d, noflush))
+		die("cannot suspend %s", d->name);
 }
 
 void dmdev_resume(struct dmdev *d)
 {
-	say("resume %s\n", d->name);
-	if (!simple(d, DM_DEVICE_RESUME))
+	if (!dmdev_try_resume(d))
 		die("cannot resume %s", d->name);
-	d->suspended = false;
+}
+
+char *dmdev_message(struct dmdev *d, const char *text)
+{
+	struct dm_task *t = task_new(DM_DEVICE_TARGET_MSG, d->name);
+	const char *answer;
+	char *copy = NULL;
+
+	dm_task_set_sector(t, 0);
+	dm_task_set_message(t, text);
+	quiet_now = true;
+	if (dm_task_run(t)) {
+		answer = dm_task_get_message_response(t);
+		copy = xasprintf("%s", answer ? answer : "");
+	}
+	quiet_now = false;
+	dm_task_destroy(t);
+	return copy;
+}
+
+char *dmdev_status(struct dmdev *d)
+{
+	struct dm_task *t = task_new(DM_DEVICE_STATUS, d->name);
+	char *type, *params = NULL, *copy;
+	uint64_t start, length;
+
+	if (!dm_task_run(t))
+		die("no status of %s", d->name);
+	dm_get_next_target(t, NULL, &start, &length, &type, &params);
+	copy = xasprintf("%s", params ? params : "");
+	dm_task_destroy(t);
+	return copy;
+}
+
+u32 dmdev_events(struct dmdev *d)
+{
+	struct dm_info info;
+
+	if (!task_run(task_new(DM_DEVICE_INFO, d->name), &info))
+		die("no info of %s", d->name);
+	return info.event_nr;
 }
 
 bool dmdev_load(struct dmdev *d, u64 sectors, const char *type, const char *params,

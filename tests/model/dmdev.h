@@ -31,6 +31,15 @@ struct dmdev *dmdev_create(const char *name, u64 sectors, const char *type,
 void dmdev_remove(struct dmdev *d);
 void dmdev_suspend(struct dmdev *d, bool noflush);
 void dmdev_resume(struct dmdev *d);
+/* False: refused, or failed; the device is suspended then if it was before. */
+bool dmdev_try_suspend(struct dmdev *d, bool noflush);
+bool dmdev_try_resume(struct dmdev *d);
+/* The answer is freed by the caller; NULL: refused. */
+char *dmdev_message(struct dmdev *d, const char *text);
+/* What follows the target's name in its status line; freed by the caller. */
+char *dmdev_status(struct dmdev *d);
+/* How many dm events it has had. */
+u32 dmdev_events(struct dmdev *d);
 /* False: refused. */
 bool dmdev_load(struct dmdev *d, u64 sectors, const char *type, const char *params,
 		bool quiet);

@@ -557,6 +557,28 @@ static void runs(void **state __unused)
 	image_free(&im);
 }
 
+/* In bytes, the addresses would be 0 and what wraps round to it. */
+static void runs_beyond(void **state __unused)
+{
+	struct redo_extent e = { .logical = 10, .len = 2, .type = REDO_REC_MAP };
+	struct run_list l = { .nr = 0 };
+	struct image im;
+
+	image_filled(&im);
+	e.phys = im.size / 4096 - 1;
+	image_commit(&im, 1000, 50, 0, 1, &e, 1);
+	assert_int_equal(redo_runs(&im.io, &im.sb, keep_run, &l), -EUCLEAN);
+	assert_non_null(strstr(redo_last_error(), "beyond the end of the device"));
+	im.sb.grain_sectors = REDO_GRAIN_SECTORS_MAX;
+	e.phys = 1ULL << 44;
+	e.logical = e.len = 1;
+	image_commit(&im, 1000, 50, 0, 1, &e, 1);
+	l.nr = 0;
+	assert_int_equal(redo_runs(&im.io, &im.sb, keep_run, &l), -EUCLEAN);
+	assert_non_null(strstr(redo_last_error(), "beyond the end of the device"));
+	image_free(&im);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -565,6 +587,7 @@ int main(void)
 		cmocka_unit_test(journal_clean), cmocka_unit_test(torn_is_noted),
 		cmocka_unit_test(read_errors), cmocka_unit_test(tiny_devices),
 		cmocka_unit_test(random_damage), cmocka_unit_test(links), cmocka_unit_test(runs),
+		cmocka_unit_test(runs_beyond),
 	};
 
 	return cmocka_run_group_tests_name("check", tests, NULL, NULL);

@@ -12,6 +12,7 @@ struct runs {
 	struct redo_extent cur;	/* being joined; len 0: none */
 	char bad[256];
 	u64 nr_grains;
+	u64 nr_phys;		/* whole grains that the device holds */
 };
 
 static int tell(struct runs *r)
@@ -28,6 +29,11 @@ static int tell(struct runs *r)
 		return 0;
 	if (len > size - start)
 		len = size - start;	/* the short last grain */
+	/* In grains: in bytes a spoilt address could wrap round to a good one. */
+	if (r->cur.type == REDO_REC_MAP &&
+	    (r->cur.phys >= r->nr_phys || r->cur.len > r->nr_phys - r->cur.phys))
+		return redo_err(EUCLEAN, "grain %llu is mapped beyond the end of the device",
+				(unsigned long long)r->cur.logical);
 	return r->fn(r->ctx, kind[r->cur.type], start, len, r->cur.phys * grain);
 }
 
@@ -188,6 +194,7 @@ int redo_runs(const struct redo_io *io, const struct redo_super *sb, redo_run_fn
 	struct runs r = {
 		.sb = sb, .fn = fn, .ctx = ctx,
 		.nr_grains = redo_nr_grains(sb->virtual_sectors, sb->grain_sectors),
+		.nr_phys = io->size / ((u64)sb->grain_sectors << 9),
 	};
 	int err = walk(&r, io);
 
