@@ -299,6 +299,7 @@ int redo_chain_quiesce(struct redo_chain *c)
 		redo_chain_set_mode(c, REDO_MODE_RO, "what was written cannot be flushed");
 	spin_lock_irq(&c->lock);
 	c->parked = true;
+	c->lost = r;
 	spin_unlock_irq(&c->lock);
 	cancel_delayed_work_sync(&c->tick);
 	flush_work(&c->commit_work); /* what began before it could see that */

@@ -122,6 +122,7 @@ struct redo_chain {
 	bool suspending, noflush;
 	bool parked;			/* suspended: nothing may be started */
 	bool event_pending;
+	bool lost;			/* the last commit at a suspend has failed */
 	unsigned long no_space_since;	/* jiffies */
 	struct list_head changes;	/* of the next commit, in the order they happened */
 	u32 nr_changes;

@@ -210,10 +210,14 @@ out:
 	return r;
 }
 
-/* The base was written in passthrough and could not be flushed: somebody must be told. */
+/*
+ * What was acknowledged could not be made durable at the suspend. Writes and flushes to
+ * this table would have failed from then on; the next one would show older content,
+ * and complete flushes, as if nothing had happened. Somebody must be told, once.
+ */
 static int check_lost_writes(struct redo_chain *old)
 {
-	return old && redo_chain_is_passthrough(old) && old->mode == REDO_MODE_RO ? -EIO : 0;
+	return old && (old->lost || old->event_pending) && old->mode == REDO_MODE_RO ? -EIO : 0;
 }
 
 static int do_handover(struct redo_target *t)
