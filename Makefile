@@ -7,7 +7,7 @@ DESTDIR	?=
 KDIR	?= /lib/modules/$(shell uname -r)/build
 VERSION	:= 0.1.0
 
-export KDIR DESTDIR PREFIX TIME SEED
+export KDIR DESTDIR PREFIX TIME SEED BASE DELTA BENCH
 
 all: modules tools
 
@@ -33,6 +33,9 @@ help:
 	@echo '  fuzz          the fuzz targets on libredo, for TIME=60 seconds each (SEED=)'
 	@echo '  check-leaks   kmemleak over a selection of cases, module loading included'
 	@echo 'And:'
+	@echo '  bench         what it costs, against dm-linear, dm-snapshot, dm-thin and qcow2, in a'
+	@echo '                virtual machine; ARGS= goes to tests/bench/bench.sh, BENCH=quick is short;'
+	@echo '                BASE=<device> DELTA=<device>: on this host, overwriting these devices'
 	@echo '  demo          the story of a chain, told in a virtual machine (HOST=1: on this host)'
 
 modules: modules-host
@@ -90,6 +93,9 @@ fuzz:
 	tests/lib/packages.sh
 	tests/fuzz/run.sh --seconds $(or $(TIME),60)
 
+bench:
+	tests/bench/bench.sh $(ARGS)
+
 demo:
 	tests/lib/packages.sh
 	tests/demo/demo.sh $(ARGS)
@@ -99,4 +105,4 @@ clean:
 	if [ -e userspace/Makefile ]; then $(MAKE) -C userspace clean; fi
 
 .PHONY: all help modules modules-all tools lint install dkms-install check check-memory demo clean
-.PHONY: check-faults check-fuzz check-leaks fuzz
+.PHONY: bench check-faults check-fuzz check-leaks fuzz

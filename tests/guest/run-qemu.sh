@@ -5,7 +5,9 @@
 #
 # Runs a command in a guest with Debian's stock kernel of that series, 2 CPUs.
 # REDO_ACCEL=tcg or kvm chooses the accelerator; by default KVM is used where a
-# guest has been seen to work with it.
+# guest has been seen to work with it.  REDO_ACCEL=icount: emulated, and time in the
+# guest is the number of instructions that it has executed, one a nanosecond on both
+# processors together: the same run takes the same time, whatever the host is doing.
 
 set -euo pipefail
 
@@ -37,6 +39,8 @@ probe_kvm() {
 accel=${REDO_ACCEL:-$(probe_kvm)}
 case $accel in
 kvm)	machine=(-accel kvm -cpu host) ;;
+# without cmpxchg16b: QEMU 7.2, when it counts, at times leaves wrong flags behind it
+icount)	machine=(-accel tcg,thread=single -icount shift=0,sleep=off -cpu Nehalem,-cx16) ;;
 *)	machine=(-accel tcg,thread=multi -cpu Nehalem) ;;
 esac
 
