@@ -106,7 +106,7 @@ struct redo_chain {
 	struct workqueue_struct *wq;		/* deferred bios, WQ_MEM_RECLAIM */
 	struct workqueue_struct *commit_wq;	/* commit and housekeeping: ordered */
 	struct redo_worker worker[REDO_WORKERS];
-	unsigned int next_worker;		/* racy round robin */
+	unsigned int next_worker;		/* round robin; lock */
 	struct work_struct commit_work;
 	struct delayed_work tick;	/* commit timer */
 	struct delayed_work idle;	/* checkpoint when nothing else happens */

@@ -132,11 +132,11 @@ bool redo_commit_join(struct redo_chain *c, struct bio *bio)
 
 	spin_lock_irqsave(&c->lock, flags);
 	idle = !c->nr_changes && !c->committing && c->mode == REDO_MODE_RW;
-	if (!idle)
+	if (!idle) {
 		bio_list_add(&c->commit_waiters, bio);
+		redo_commit_kick(c);	/* with the lock: see redo_defer() */
+	}
 	spin_unlock_irqrestore(&c->lock, flags);
-	if (!idle)
-		redo_commit_kick(c);
 	return idle;
 }
 
@@ -146,8 +146,8 @@ void redo_commit_failed_write(struct redo_chain *c, struct bio *bio)
 
 	spin_lock_irqsave(&c->lock, flags);
 	bio_list_add(&c->failed, bio);
+	redo_commit_kick(c);	/* with the lock: see redo_defer() */
 	spin_unlock_irqrestore(&c->lock, flags);
-	redo_commit_kick(c);
 }
 
 /* --- the commit worker --- */

@@ -44,24 +44,27 @@ void redo_defer_init(struct redo_chain *c)
 
 /*
  * A worker that is already queued will find the bio, too; several are woken in
- * turn so that cold reads overlap.
+ * turn so that cold reads overlap. lock held.
  */
-static void wake_worker(struct redo_chain *c)
+static void __wake_worker(struct redo_chain *c)
 {
-	unsigned int n = READ_ONCE(c->next_worker);
-
-	WRITE_ONCE(c->next_worker, n + 1);
-	queue_work(c->wq, &c->worker[n % REDO_WORKERS].work);
+	lockdep_assert_held(&c->lock);
+	queue_work(c->wq, &c->worker[c->next_worker++ % REDO_WORKERS].work);
 }
 
+/*
+ * The work is queued before the lock is dropped. Called from end_io, nothing but
+ * the bio keeps the chain: whoever takes it from the list can end it, and then the
+ * device may go, its work queues with it.
+ */
 void redo_defer(struct redo_chain *c, struct bio *bio)
 {
 	unsigned long flags;
 
 	spin_lock_irqsave(&c->lock, flags);
 	bio_list_add(&c->deferred, bio);
+	__wake_worker(c);
 	spin_unlock_irqrestore(&c->lock, flags);
-	wake_worker(c);
 }
 
 void redo_defer_list(struct redo_chain *c, struct bio_list *bios)
