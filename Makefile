@@ -26,6 +26,8 @@ help:
 	@echo '  check         every test, in virtual machines; ARGS= goes to tests/run'
 	@echo '  check-memory  4 million grains scattered over 16 TiB in 16 MiB (GRAINS=); takes hours'
 	@echo '                without hardware virtualisation'
+	@echo '  check-crash   the power-cut campaign (ARGS= goes to tests/campaign/crash), then'
+	@echo '  check-mutants deliberate breakages, each of which the power-cut test must catch'
 	@echo 'Longer campaigns (as root; ARGS= goes to tests/campaign/failures):'
 	@echo '  check-faults  every request to a lower device, and every allocation, of a workload'
 	@echo '                fails, one by one (over an hour)'
@@ -96,6 +98,14 @@ fuzz:
 bench:
 	tests/bench/bench.sh $(ARGS)
 
+check-crash:
+	tests/lib/packages.sh
+	tests/campaign/all $(ARGS)
+
+check-mutants:
+	tests/lib/packages.sh
+	tests/campaign/mutants $(ARGS)
+
 demo:
 	tests/lib/packages.sh
 	tests/demo/demo.sh $(ARGS)
@@ -105,4 +115,4 @@ clean:
 	if [ -e userspace/Makefile ]; then $(MAKE) -C userspace clean; fi
 
 .PHONY: all help modules modules-all tools lint install dkms-install check check-memory demo clean
-.PHONY: bench check-faults check-fuzz check-leaks fuzz
+.PHONY: bench check-crash check-mutants check-faults check-fuzz check-leaks fuzz

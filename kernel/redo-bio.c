@@ -77,7 +77,7 @@ static bool piece_over(struct redo_chain *c, struct bio *bio, blk_status_t statu
 		redo_defer(c, bio);
 		return false;
 	}
-	return !io->fua || redo_commit_join(c, bio);
+	return !io->fua || redo_mutant(fua_not_joined) || redo_commit_join(c, bio);
 }
 
 void redo_bio_piece_done(struct redo_chain *c, struct bio *bio, blk_status_t status)
@@ -308,6 +308,18 @@ static enum step begin_first(struct redo_chain *c, struct redo_io *io, u64 grain
 	return STEP_SEND;
 }
 
+#ifdef REDO_MUTATE
+/* A commit that is due has time to take it. */
+void redo_mutant_record_now(struct redo_chain *c, struct redo_io *io)
+{
+	if (redo_commit_add(c, io->change))
+		redo_leaf_unbusy(io->leaf);
+	io->change = NULL;
+	redo_commit_kick(c);
+	schedule_timeout_uninterruptible(max(HZ / 500, 1));
+}
+#endif
+
 void redo_first_write_done(struct redo_chain *c, struct redo_io *io)
 {
 	struct redo_change *change = io->change;
@@ -316,7 +328,7 @@ void redo_first_write_done(struct redo_chain *c, struct redo_io *io)
 	io->change = NULL;
 	/* The commit may drop the leaf's count at once; the evictor waits for us. */
 	rcu_read_lock();
-	merged = redo_commit_add(c, change);
+	merged = !redo_mutant_recorded(change) && redo_commit_add(c, change);
 	redo_entries_publish(c, io->leaf, io->grain, io->len,
 			     redo_word(REDO_W_MAPPED, c->active_slot, io->phys));
 	rcu_read_unlock();
@@ -336,7 +348,7 @@ static enum step step_first_write(struct redo_chain *c, struct bio *bio, u64 gra
 		cut_grains(c, bio, 1, worker);
 		return STEP_COPYUP;
 	}
-	if (!worker && redo_commit_is_behind(c))
+	if (!worker && (redo_commit_is_behind(c) || redo_mutant(record_before_data)))
 		return STEP_AGAIN;
 	step = begin_first(c, io, grain, whole);
 	if (step != STEP_SEND)
@@ -406,7 +418,9 @@ static int map_flush(struct redo_chain *c, struct bio *bio)
 		bio_endio(bio);
 		return DM_MAPIO_SUBMITTED;
 	}
-	if (!redo_commit_join(c, bio))
+	if (redo_mutant(flush_not_awaited))
+		redo_commit_kick(c);
+	else if (!redo_commit_join(c, bio))
 		return DM_MAPIO_SUBMITTED;
 	/* Nothing to commit: what was overwritten in place still needs a flush. */
 	redo_io(bio)->state = REDO_IO_PASS;
@@ -564,6 +578,8 @@ void redo_bio_process(struct redo_chain *c, struct bio *bio)
 		}
 		switch (write ? step_write(c, bio, true) : step_read(c, bio, true)) {
 		case STEP_SEND:
+			if (redo_mutant(record_before_data) && io->state == REDO_IO_FIRST)
+				redo_mutant_record_now(c, io);
 			submit_bio_noacct(bio);
 			return;
 		case STEP_TAKEN:

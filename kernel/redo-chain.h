@@ -26,6 +26,7 @@
 #include "redo-delta.h"
 #include "redo-inflight.h"
 #include "redo-map.h"
+#include "redo-mutate.h"
 
 #define DM_MSG_PREFIX "redo"
 

@@ -176,9 +176,9 @@ static void redo_super_fill(struct redo_delta *d, struct redo_super *sb, u64 gen
 
 int redo_checkpoint_write(struct redo_delta *d, const struct redo_switch *sw)
 {
-	u64 generation = d->sb.generation + 1;
 	struct redo_super sb;
 	LIST_HEAD(nodes);
+	u64 generation;
 	int r;
 
 	lockdep_assert_held(&d->mutex);
@@ -187,11 +187,22 @@ int redo_checkpoint_write(struct redo_delta *d, const struct redo_switch *sw)
 	/* A record that is in the journal only must not be said to be covered. */
 	if (WARN_ON_ONCE(d->unapplied))
 		return -EBUSY;
+	if (redo_mutant(tail_early)) {
+		sb = d->sb;
+		sb.replay_seq = d->head_seq;
+		sb.replay_commit = d->head_commit;
+		redo_super_switch(d, &sb);
+	}
 	r = redo_nodes_place(d);
 	if (r)
 		return r;
+	generation = d->sb.generation + 1;
 	redo_nodes_link(d, &d->map, generation, &nodes);
 	redo_nodes_link(d, &d->alloc, generation, &nodes);
+	if (redo_mutant(super_before_nodes)) {
+		redo_super_fill(d, &sb, generation, sw);
+		redo_super_switch(d, &sb);
+	}
 	r = redo_nodes_write(d, generation, &nodes);
 	if (r) {
 		redo_delta_fail(d, "checkpoint write", r);

@@ -131,7 +131,8 @@ bool redo_commit_join(struct redo_chain *c, struct bio *bio)
 	bool idle;
 
 	spin_lock_irqsave(&c->lock, flags);
-	idle = !c->nr_changes && !c->committing && c->mode == REDO_MODE_RW;
+	idle = !c->nr_changes && c->mode == REDO_MODE_RW &&
+	       (!c->committing || redo_mutant(commit_in_flight_ignored));
 	if (!idle) {
 		bio_list_add(&c->commit_waiters, bio);
 		redo_commit_kick(c);	/* with the lock: see redo_defer() */

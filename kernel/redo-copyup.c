@@ -117,6 +117,8 @@ void redo_copyup(struct redo_chain *c, struct bio *bio)
 	sector_t part_end = part + bio_sectors(bio);
 	u64 old = io->old;
 
+	if (redo_mutant(record_before_copy))
+		redo_mutant_record_now(c, io);
 	io->copy_error = BLK_STS_OK;
 	atomic_set(&io->copies, 1);	/* ours, until all have been started */
 	copy_part(c, bio, old, 0, part);

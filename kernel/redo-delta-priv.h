@@ -46,6 +46,7 @@
 #include "redo-delta.h"
 #include "redo-inflight.h"
 #include "redo-io.h"
+#include "redo-mutate.h"
 
 #define REDO_LEVELS_MAX		8	/* 504^7 leaves: more than 48 bits of grains */
 #define REDO_DIRTY_CAP		4096	/* dirty nodes at which a checkpoint is due */

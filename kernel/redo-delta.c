@@ -437,7 +437,7 @@ static int redo_do_seal(struct redo_delta *d)
 		return -EINVAL;
 	sb.state = REDO_STATE_SEALED;
 	do {
-		sb.content_generation = get_random_u64();
+		sb.content_generation = redo_mutant(seal_after_child) ? 1 : get_random_u64();
 	} while (!sb.content_generation);
 	sb.seal_time = ktime_get_real_seconds();
 	if (redo_checkpoint_needed(d))

@@ -88,7 +88,7 @@ static u32 zero_run(const u64 *pos, u32 len)
 }
 
 /* Words that are neither zero nor pending become pending; how many. */
-static u32 begin_zero(u64 *pos, u32 len)
+static u32 begin_zero(struct redo_chain *c, u64 *pos, u32 len)
 {
 	u64 w;
 	u32 n;
@@ -99,6 +99,8 @@ static u32 begin_zero(u64 *pos, u32 len)
 			break;
 		if (cmpxchg(&pos[n], w, redo_word(REDO_W_PENDING, 0, 0)) != w)
 			break;
+		if (redo_mutant(grain_reused_early) && redo_word_is_own(w, c->active_slot))
+			redo_mutant_reuse(c->active, redo_word_phys(w));
 	}
 	return n;
 }
@@ -120,7 +122,7 @@ static int zero_in_leaf(struct redo_chain *c, struct redo_leaf *leaf, u64 grain,
 		redo_leaf_unbusy(leaf);
 		return -ENOSPC;
 	}
-	n = begin_zero(pos, len);
+	n = begin_zero(c, pos, len);
 	if (!n) {
 		drop_change(c, change);
 		redo_leaf_unbusy(leaf);

@@ -66,7 +66,7 @@ static int fill_takeover(struct redo_chain *c, u32 slot, struct redo_takeover *t
 	memset(to, 0, sizeof(*to));
 	if (slot > 1) {
 		redo_delta_super(c->slot[slot - 1].delta, &parent);
-		to->parent_content = parent.content_generation;
+		to->parent_content = redo_mutant(seal_after_child) ? 1 : parent.content_generation;
 		return 0;
 	}
 	to->fingerprint = true;
@@ -123,6 +123,8 @@ static int stack_up(struct redo_chain *c, u32 live)
 		if (sb.state == REDO_STATE_SEALED)
 			continue;
 		r = slot == live ? 0 : activate_slot(c, slot, sealed_now);
+		if (!r && redo_mutant(seal_after_child))
+			r = activate_slot(c, slot + 1, true);
 		if (!r)
 			r = redo_delta_seal(d);
 		if (r)

@@ -118,22 +118,36 @@ static void redo_journal_seal(struct redo_delta *d, const struct redo_packer *p)
 	}
 }
 
-static int redo_journal_write(struct redo_delta *d, u32 blocks)
+static int redo_journal_write_first(struct redo_delta *d, u32 blocks)
 {
 	struct redo_batch b;
 	u32 i;
-	int r;
 
-	if (blocks > 1) {
-		redo_batch_start(&b, d->bdev, &d->bs, REQ_OP_WRITE);
-		for (i = 0; i < blocks - 1; i++)
-			redo_batch_add(&b, redo_seq_block(d, d->head_seq + i), d->jbuf[i]);
-		r = redo_batch_wait(&b);
-		if (r)
-			return r;
-	}
-	return redo_io_write(d->bdev, redo_seq_block(d, d->head_seq + blocks - 1),
-			     d->jbuf[blocks - 1], REQ_PREFLUSH | REQ_FUA);
+	redo_batch_start(&b, d->bdev, &d->bs, REQ_OP_WRITE);
+	for (i = 0; i < blocks; i++)
+		redo_batch_add(&b, redo_seq_block(d, d->head_seq + i), d->jbuf[i]);
+	return redo_batch_wait(&b);
+}
+
+static int redo_journal_write_last(struct redo_delta *d, u32 index)
+{
+	blk_opf_t flags = redo_unless(record_no_preflush, REQ_PREFLUSH) |
+			  redo_unless(record_no_fua, REQ_FUA);
+
+	return redo_io_write(d->bdev, redo_seq_block(d, d->head_seq + index), d->jbuf[index],
+			     flags);
+}
+
+static int redo_journal_write(struct redo_delta *d, u32 blocks)
+{
+	int r = 0;
+
+	if (redo_mutant(commit_unordered))
+		return redo_journal_write_last(d, blocks - 1) ?:
+		       redo_journal_write_first(d, blocks - 1);
+	if (blocks > 1)
+		r = redo_journal_write_first(d, blocks - 1);
+	return r ?: redo_journal_write_last(d, blocks - 1);
 }
 
 /* The superblock must not promise an empty journal any longer. */
@@ -249,6 +263,46 @@ static const struct redo_disk_journal *redo_window_get(struct redo_delta *d,
 	return d->jbuf[seq - w->first];
 }
 
+#ifdef REDO_MUTATE
+static enum redo_bad redo_mutant_reseal(struct redo_delta *d, const struct redo_disk_journal *dj,
+					u64 blocknr, struct redo_journal_header *jh)
+{
+	const struct redo_disk_header *dh = &dj->header;
+
+	jh->seq = le64_to_cpu(dh->generation);
+	jh->commit = le64_to_cpu(dh->place);
+	jh->index = le16_to_cpu(dh->level);
+	jh->total = le16_to_cpu(dh->aux);
+	jh->count = min_t(u32, le32_to_cpu(dh->count), REDO_RECORDS_PER_BLOCK);
+	jh->incarnation = le64_to_cpu(dh->incarnation);
+	redo_seal_journal((void *)dj, d->uuid, blocknr, jh);
+	return redo_check_journal(dj, d->uuid, blocknr, jh);
+}
+
+/* Then it is taken for a commit of its own. */
+static bool redo_mutant_is_stale(struct redo_delta *d, u64 seq, struct redo_journal_header *jh)
+{
+	bool stale = (redo_mutant(stale_lap) && jh->seq < seq) ||
+		     (redo_mutant(stale_incarnation) && jh->seq == seq &&
+		      jh->incarnation != d->sb.incarnation);
+
+	if (stale)
+		jh->total = 1;
+	return stale;
+}
+#else
+static enum redo_bad redo_mutant_reseal(struct redo_delta *d, const struct redo_disk_journal *dj,
+					u64 blocknr, struct redo_journal_header *jh)
+{
+	return REDO_BAD_CSUM;
+}
+
+static bool redo_mutant_is_stale(struct redo_delta *d, u64 seq, struct redo_journal_header *jh)
+{
+	return false;
+}
+#endif
+
 /*
  * Is the block of @seq number @index of commit d->head_commit? 1: yes; 0: the
  * log ends here; -errno.
@@ -257,14 +311,20 @@ static int redo_replay_check(struct redo_delta *d, struct redo_window *w, u64 se
 			     u16 index, struct redo_journal_header *jh)
 {
 	const struct redo_disk_journal *dj;
+	enum redo_bad bad;
 
 	if (seq - d->sb.replay_seq >= d->sb.journal_blocks)
 		return 0;
 	dj = redo_window_get(d, w, seq);
 	if (IS_ERR(dj))
 		return PTR_ERR(dj);
-	if (redo_check_journal(dj, d->uuid, redo_seq_block(d, seq), jh))
+	bad = redo_check_journal(dj, d->uuid, redo_seq_block(d, seq), jh);
+	if (redo_mutant(record_torn) && bad == REDO_BAD_CSUM)
+		bad = redo_mutant_reseal(d, dj, redo_seq_block(d, seq), jh);
+	if (bad)
 		return 0;
+	if (redo_mutant_is_stale(d, seq, jh))
+		return !index;
 	return jh->seq == seq && jh->commit == d->head_commit && jh->index == index &&
 	       jh->incarnation == d->sb.incarnation;
 }
@@ -278,6 +338,8 @@ static int redo_replay_commit_len(struct redo_delta *d, struct redo_window *w)
 
 	for (i = 0; i < total; i++) {
 		r = redo_replay_check(d, w, d->head_seq + i, i, &jh);
+		if (!r && redo_mutant(commit_partial))
+			return i;
 		if (r <= 0)
 			return r;
 		if (!i)

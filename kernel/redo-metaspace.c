@@ -49,7 +49,7 @@ static u32 redo_meta_find(struct redo_delta *d, u64 nr, const struct redo_disk_u
 	for (w = from / 64; w < REDO_UNIT_WORDS; w++) {
 		u64 used = le64_to_cpu(map[w]);
 
-		if (u && u->bits)
+		if (u && u->bits && !redo_mutant(node_reused_early))
 			used |= u->bits->out[w];
 		if (w == from / 64 && from % 64)
 			used |= redo_mask(0, from % 64);
@@ -73,7 +73,7 @@ static int redo_meta_take(struct redo_delta *d, u64 nr, u32 from, u32 *slot)
 	*slot = 0;
 	if (le32_to_cpu(du->type) != REDO_UNIT_META)
 		return 0;
-	*slot = redo_meta_find(d, nr, du, from);
+	*slot = redo_meta_find(d, nr, du, redo_unless(node_reused_early, from));
 	if (!*slot && from)
 		*slot = redo_meta_find(d, nr, du, 0);
 	if (!*slot)

@@ -43,7 +43,8 @@ void redo_discard_note(struct redo_delta *d, struct redo_unit *u, u64 phys, u32 
 	struct redo_discard *x, *last;
 	unsigned long flags;
 
-	if (!d->passdown || d->loading)
+	/* The mutant would discard what it has used again: no need for a power cut. */
+	if (!d->passdown || d->loading || redo_mutant(grain_reused_early))
 		return;
 	x = kmalloc(sizeof(*x), GFP_NOIO | __GFP_NOWARN | __GFP_NORETRY);
 	if (!x)

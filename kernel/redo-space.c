@@ -336,6 +336,26 @@ out:
 	return n;
 }
 
+#ifdef REDO_MUTATE
+void redo_mutant_reuse(struct redo_delta *d, u64 phys)
+{
+	u32 slot = phys % d->gpu;
+	struct redo_unit *u;
+	unsigned long flags;
+
+	rcu_read_lock();
+	u = xa_load(&d->units, phys / d->gpu);
+	spin_lock_irqsave(&d->alloc_lock, flags);
+	if (u && u->bits && u->role != REDO_ROLE_NONE && !test_bit(slot, u->bits->out) &&
+	    __test_and_clear_bit(slot, u->bits->work)) {
+		u->free++;
+		u->cursor = min(u->cursor, slot);
+	}
+	spin_unlock_irqrestore(&d->alloc_lock, flags);
+	rcu_read_unlock();
+}
+#endif
+
 /* @again: it may be handed out again at once. */
 static void redo_give_back(struct redo_delta *d, u64 phys, u32 len, bool again)
 {

@@ -331,7 +331,7 @@ int redo_super_switch(struct redo_delta *d, struct redo_super *sb)
 	sb->slot = !d->sb.slot;
 	redo_pack_super(d->buf, sb);
 	r = redo_io_write(d->bdev, redo_super_blocknr(sb->slot), d->buf,
-			  REQ_PREFLUSH | REQ_FUA);
+			  redo_unless(super_no_preflush, REQ_PREFLUSH) | REQ_FUA);
 	if (r) {
 		redo_delta_fail(d, "superblock write", r);
 		return -EIO;

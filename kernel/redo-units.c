@@ -462,6 +462,8 @@ int redo_unit_write_header(struct redo_delta *d, u64 nr, enum redo_unit_type typ
 
 	if (d->failed)
 		return -EIO;
+	if (redo_mutant(no_unit_header))
+		return 0;
 	redo_pack_unit_header(d->buf, d->uuid, nr, type, d->grain_sectors);
 	r = redo_io_write(d->bdev, nr * REDO_UNIT_BLOCKS, d->buf, 0);
 	if (r)

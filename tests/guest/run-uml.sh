@@ -1,18 +1,21 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Usage: run-uml.sh [options] [--] <command> [<argument>...]
+# Usage: run-uml.sh [--lean] [options] [--] <command> [<argument>...]
 #
-# Runs a command in a guest with the User-Mode-Linux test kernel (KASAN, lockdep).
+# Runs a command in a guest with the User-Mode-Linux test kernel (KASAN, lockdep),
+# or with the lean one (see build-uml.sh).
 
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/guest.sh"
 
+flavour=uml lean=()
+[[ ${1:-} == --lean ]] && { flavour=lean lean=(--lean); shift; }
 parse_options "$@"
-tree=$("$here/build-uml.sh")
-prepare_results uml "$tree/root"
+tree=$("$here/build-uml.sh" "${lean[@]}")
+prepare_results "$flavour" "$tree/root"
 
 arguments=(
 	"mem=${memory}M"

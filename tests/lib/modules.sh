@@ -8,6 +8,8 @@
 #
 #	uml	dm-redo.ko for the User-Mode-Linux test kernel
 #	kunit	dm-redo-kunit.ko for that kernel: the target with its KUnit suites
+#	lean	dm-redo.ko for the lean User-Mode-Linux kernel, for campaigns
+#	mutants	the same with the breakages of kernel/redo-mutate.h in it
 #	6.1	dm-redo.ko for Debian's 6.1 kernel
 #	6.12	dm-redo.ko for Debian's 6.12 kernel
 #	host	dm-redo.ko for $KDIR, by default the running kernel's headers
@@ -22,7 +24,7 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 flavour=${1:-}
 [[ $# -gt 0 ]] && shift
 module=dm-redo.ko
-sources='Kbuild kernel/*.[ch] tests/kunit/*.[ch]'
+sources='Kbuild kernel/*.[ch] tests/kunit/*.[ch] tests/mutants/*.c'
 args=()
 
 case $flavour in
@@ -38,6 +40,10 @@ fault)
 	args=(ARCH=um)
 	module=dm-redo-fault.ko
 	sources='tests/fault/Kbuild tests/fault/*.c' ;;
+lean | mutants)
+	kdir=$("$top/tests/guest/build-uml.sh" --lean)
+	args=(ARCH=um)
+	[[ $flavour == lean ]] || args+=(REDO_MUTATE=1) ;;
 6.1 | 6.12)
 	kdir=$("$top/tests/guest/debian-kernel.sh" "$flavour")/kdir
 	# Type information needs pahole, and no test needs type information.
@@ -45,7 +51,7 @@ fault)
 host)
 	kdir=${KDIR:-/lib/modules/$(uname -r)/build} ;;
 *)
-	sed -n '4,18s/^# \?//p' "${BASH_SOURCE[0]}" >&2
+	sed -n '4,20s/^# \?//p' "${BASH_SOURCE[0]}" >&2
 	exit 2 ;;
 esac
 
@@ -60,7 +66,7 @@ dir=$top/build/$flavour
 # removed, or kbuild's wildcards would find them.
 link_sources() {
 	local file
-	mkdir -p "$dir/kernel" "$dir/tests/kunit"
+	mkdir -p "$dir/kernel" "$dir/tests/kunit" "$dir/tests/mutants"
 	find "$dir" -xtype l -delete
 	for file in $sources; do
 		[[ -e $top/$file ]] && ln -sfn "$top/$file" "$dir/${file#tests/fault/}"

@@ -120,6 +120,16 @@ static int ring_run(struct ring *r, const struct io_uring_sqe *sqe)
 	return result;
 }
 
+static int write_plain(int fd, const void *buf, u64 sector, u64 sectors)
+{
+	u64 bytes = sectors << SECTOR_SHIFT;
+	ssize_t n = pwrite(fd, buf, bytes, sector << SECTOR_SHIFT);
+
+	if (n < 0)
+		return -errno;
+	return (u64)n == bytes ? 0 : -EIO;
+}
+
 int blk_write(int fd, const void *buf, u64 sector, u64 sectors, bool fua)
 {
 	struct io_uring_sqe sqe = {
@@ -128,10 +138,13 @@ int blk_write(int fd, const void *buf, u64 sector, u64 sectors, bool fua)
 		.addr = (u64)(uintptr_t)buf,
 		.len = sectors << SECTOR_SHIFT,
 		.off = sector << SECTOR_SHIFT,
-		.rw_flags = fua ? RWF_DSYNC : 0,
+		.rw_flags = RWF_DSYNC,
 	};
-	int result = ring_run(ring_of_thread(), &sqe);
+	int result;
 
+	if (!fua)
+		return write_plain(fd, buf, sector, sectors);
+	result = ring_run(ring_of_thread(), &sqe);
 	if (result < 0)
 		return result;
 	return (u32)result == sqe.len ? 0 : -EIO;

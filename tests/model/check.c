@@ -49,15 +49,15 @@ static bool parent_sealed(const struct found *f, u32 n, const struct redo_super 
  * The active delta of the highest chain_seq; where there is none, the new one on
  * a sealed parent: the power was cut in the middle of a snapshot.
  */
-static int find_top(const struct found *f, u32 n)
+static int find_top(const struct checker *c, const struct found *f, u32 n)
 {
-	int active = -1, born = -1;
+	int active = TRACE_BASE, born = TRACE_BASE;
 	u32 i;
 
 	for (i = 0; i < n; i++) {
 		const struct redo_super *sb = &f[i].sb;
 
-		if (!f[i].valid)
+		if (!f[i].valid || c->trace->delta[i].chain != c->chain)
 			continue;
 		if (sb->state == REDO_STATE_ACTIVE &&
 		    (active < 0 || sb->chain_seq > f[active].sb.chain_seq))
@@ -85,6 +85,7 @@ static void print_found(const struct found *f, u32 n)
 			fprintf(stderr, "  delta %u: no valid superblock\n", i);
 }
 
+/* What is below, as the superblocks tell it; it has to be what was made. */
 static void follow_parents(struct checker *c, const struct found *f, u32 n, int top)
 {
 	u32 reversed[TRACE_DELTAS_MAX], len = 0, i;
@@ -92,46 +93,51 @@ static void follow_parents(struct checker *c, const struct found *f, u32 n, int 
 
 	while (at >= 0 && len < n) {
 		reversed[len++] = at;
-		if (nil(f[at].sb.parent_uuid))
-			break;
-		at = by_uuid(f, n, f[at].sb.parent_uuid);
-	}
-	if (at < 0) {
+		at = nil(f[at].sb.parent_uuid) ? TRACE_BASE : by_uuid(f, n, f[at].sb.parent_uuid);
+		if (at == c->trace->delta[reversed[len - 1]].parent)
+			continue;
 		print_found(f, n);
 		die("the parent of delta %u is not there", reversed[len - 1]);
 	}
 	for (i = 0; i < len; i++)
 		c->path[i] = reversed[len - 1 - i];
 	c->depth = len;
+}
+
+static void read_supers(const struct checker *c, struct found *f)
+{
+	const struct layout *l = &c->trace->layout;
+	u32 i;
+
+	for (i = 0; i < l->nr_deltas; i++)
+		f[i].valid = delta_super(image_at(c->img, layout_delta(l, i)), &f[i].sb);
+}
+
+bool check_find_chain(struct checker *c, u32 chain, const struct moment *m)
+{
+	u32 n = c->trace->layout.nr_deltas, rank;
+	struct found f[TRACE_DELTAS_MAX];
+
+	read_supers(c, f);
+	c->chain = chain;
+	c->depth = 0;
+	c->top = find_top(c, f, n);
+	if (c->top >= 0)
+		follow_parents(c, f, n, c->top);
+	rank = c->top >= 0 ? trace_rank(c->trace, c->top) : 0;
+	if (rank < m->rank_min[chain] || rank > m->rank_max[chain]) {
+		print_found(f, n);
+		die("chain %u has had %u deltas, expected %u to %u", chain, rank,
+		    m->rank_min[chain], m->rank_max[chain]);
+	}
 	/*
 	 * Nothing seals a base: a first delta that is still new is used, but the
 	 * base may have been written to since it was formatted.
 	 */
-	c->points = len == 1 && f[top].sb.state == REDO_STATE_NEW ? 0 : len;
-	c->points = min_u64(c->points, c->points_max);
-}
-
-void check_find_chain(struct checker *c, const struct moment *m)
-{
-	const struct layout *l = &c->trace->layout;
-	struct found f[TRACE_DELTAS_MAX];
-	u32 i;
-	int top;
-
-	for (i = 0; i < l->nr_deltas; i++)
-		f[i].valid = delta_super(image_at(c->img, layout_delta(l, i)), &f[i].sb);
-	top = find_top(f, l->nr_deltas);
-	c->depth = c->points = 0;
-	if (top >= 0)
-		follow_parents(c, f, l->nr_deltas, top);
-	for (i = 0; i < c->depth; i++)
-		if (c->path[i] != i)
-			break;
-	if (i == c->depth && c->depth >= m->deltas_min && c->depth <= m->deltas_max)
-		return;
-	print_found(f, l->nr_deltas);
-	die("the chain has %u deltas, expected %u to %u", c->depth, m->deltas_min,
-	    m->deltas_max);
+	c->known_top = c->top;
+	if (c->depth == 1 && (c->base_open || f[c->top].sb.state == REDO_STATE_NEW))
+		c->known_top = TRACE_BASE;
+	return !chain || rank;
 }
 
 /* --- redosetup --- */
@@ -165,16 +171,21 @@ void check_offline(struct checker *c)
 
 /* --- devices --- */
 
-void check_open(struct checker *c, const char *devno)
+void check_open(struct checker *c, const char *devno, const struct checker *sibling)
 {
-	stack_build(&c->stack, &c->trace->layout, devno);
+	c->owns_stack = !sibling;
+	if (sibling)
+		c->stack = sibling->stack;
+	else
+		stack_build(&c->stack, &c->trace->layout, devno);
 	c->content = xcalloc(c->trace->layout.base_sectors, sizeof(u64));
 	c->checked = 0;
 }
 
 void check_close(struct checker *c)
 {
-	stack_remove(&c->stack);
+	if (c->owns_stack)
+		stack_remove(&c->stack);
 	free(c->content);
 }
 
@@ -193,7 +204,7 @@ static struct dmdev *chain_device(struct checker *c, const char *name, u32 depth
 
 void check_activate(struct checker *c)
 {
-	c->live = chain_device(c, "live", c->depth, false);
+	c->live = chain_device(c, c->chain ? "clone" : "live", c->depth, false);
 	c->fd = blk_open(c->live->path, true);
 }
 
@@ -204,9 +215,6 @@ void check_deactivate(struct checker *c)
 }
 
 /* --- content --- */
-
-typedef bool (*allowed_fn)(struct checker *c, u64 sector, u64 gen, u64 *expected,
-			   void *data);
 
 static void compare(struct checker *c, int fd, const char *what, bool keep,
 		    allowed_fn allowed, void *data)
@@ -244,17 +252,17 @@ static void compare(struct checker *c, int fd, const char *what, bool keep,
 		die("%s: %llu wrong sectors", what, (unsigned long long)bad);
 }
 
-static bool live_allowed(struct checker *c, u64 sector, u64 gen, u64 *expected, void *data)
+bool check_by_history(struct checker *c, u64 sector, u64 gen, u64 *expected, void *data)
 {
-	return history_may_hold(c->history, data, sector, gen, c->points, expected);
+	return history_may_hold(c->history, data, sector, gen, c->known_top, expected);
 }
 
 static bool point_allowed(struct checker *c, u64 sector, u64 gen, u64 *expected, void *data)
 {
-	const struct trace_point *p = data;
+	const struct trace_delta *d = data;
 
-	*expected = p->content[sector];
-	return gen == p->content[sector];
+	*expected = d->content[sector];
+	return gen == d->content[sector];
 }
 
 static bool same_allowed(struct checker *c, u64 sector, u64 gen, u64 *expected, void *data)
@@ -263,30 +271,43 @@ static bool same_allowed(struct checker *c, u64 sector, u64 gen, u64 *expected, 
 	return gen == c->content[sector];
 }
 
-static void check_points(struct checker *c)
+/* The view of the point below the delta at @depth of the path. */
+static void check_point(struct checker *c, u32 depth)
 {
-	u32 i;
+	struct dmdev *view = chain_device(c, "view", depth, true);
+	char *what = xasprintf("snapshot point %u", c->path[depth]);
+	int fd = blk_open(view->path, false);
 
-	for (i = 0; i < c->points; i++) {
-		struct dmdev *view = chain_device(c, "view", i, true);
-		char *what = xasprintf("snapshot point %u", i);
-		int fd = blk_open(view->path, false);
-
-		compare(c, fd, what, false, point_allowed, (void *)&c->trace->point[i]);
-		close(fd);
-		dmdev_remove(view);
-		free(what);
-	}
+	compare(c, fd, what, false, point_allowed,
+		(void *)&c->trace->delta[c->path[depth]]);
+	close(fd);
+	dmdev_remove(view);
+	free(what);
 }
 
-void check_content(struct checker *c, const struct moment *m)
+void check_points(struct checker *c)
 {
-	compare(c, c->fd, "live", true, live_allowed, (void *)m);
-	check_points(c);
+	u32 n = c->known_top == TRACE_BASE ? 0 : c->depth, some, i;
+
+	if (!n)
+		return;
+	some = rng_below(&c->rng, n);
+	for (i = 0; i < n; i++)
+		if (c->all_points || i == n - 1 || i == some)
+			check_point(c, i);
 }
 
-/* Generations that the recorder did not use. */
-static u64 exercise_gen(void)
+void check_live(struct checker *c, const char *what, allowed_fn allowed, void *data)
+{
+	compare(c, c->fd, what, true, allowed, data);
+}
+
+void check_again(struct checker *c, const char *what)
+{
+	compare(c, c->fd, what, false, same_allowed, NULL);
+}
+
+u64 check_new_gen(void)
 {
 	static u64 gen = 1ULL << 32;
 
@@ -297,7 +318,7 @@ static void exercise_write(struct checker *c, struct rng *rng, void *buf)
 {
 	u64 size = c->trace->layout.base_sectors, i;
 	u64 sectors = min_u64(size, 1ULL << rng_below(rng, 10));
-	u64 sector = rng_below(rng, size - sectors + 1), gen = exercise_gen();
+	u64 sector = rng_below(rng, size - sectors + 1), gen = check_new_gen();
 
 	stamp_fill(buf, c->trace->seed, gen, sector, sectors);
 	if (blk_write(c->fd, buf, sector, sectors, rng_percent(rng, 10)))
@@ -306,7 +327,7 @@ static void exercise_write(struct checker *c, struct rng *rng, void *buf)
 		c->content[sector + i] = gen;
 }
 
-void check_exercise(struct checker *c, struct rng *rng)
+void check_exercise(struct checker *c, struct rng *rng, bool alone)
 {
 	void *buf = xmalloc_io(512 << SECTOR_SHIFT);
 	u64 n;
@@ -316,10 +337,11 @@ void check_exercise(struct checker *c, struct rng *rng)
 	free(buf);
 	if (blk_flush(c->fd))
 		die("flushing the recovered chain");
-	compare(c, c->fd, "live, used after the recovery", false, same_allowed, NULL);
+	check_again(c, "live, used after the recovery");
 	check_deactivate(c);
-	check_offline(c);
+	if (alone)
+		check_offline(c);
 	check_activate(c);
-	compare(c, c->fd, "live, used and activated again", false, same_allowed, NULL);
+	check_again(c, "live, used and activated again");
 	check_points(c);
 }

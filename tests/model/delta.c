@@ -54,7 +54,8 @@ static void fill_super(struct redo_super *sb, int parent)
 	sb->replay_commit = 1;
 }
 
-void delta_format(int fd, int parent, u64 sectors, u32 grain_sectors, u32 journal_blocks)
+void delta_format(int fd, int parent, u64 chain_seq, u64 sectors, u32 grain_sectors,
+		  u32 journal_blocks)
 {
 	struct redo_label label = { .chain_name = "test" };
 	struct redo_super sb = {
@@ -64,6 +65,8 @@ void delta_format(int fd, int parent, u64 sectors, u32 grain_sectors, u32 journa
 	void *block = xmalloc_io(REDO_BLOCK_SIZE);
 
 	fill_super(&sb, parent);
+	if (chain_seq)
+		sb.chain_seq = chain_seq;
 	delta_wipe(fd);
 	redo_pack_unit_header(block, sb.uuid, 0, REDO_UNIT_META, sb.grain_sectors);
 	write_block(fd, 0, block);
@@ -115,6 +118,22 @@ bool delta_read_super(int fd, struct redo_super *sb)
 	found = delta_super(head, sb);
 	free(head);
 	return found;
+}
+
+void delta_retire(int fd)
+{
+	void *block = xmalloc_io(REDO_BLOCK_SIZE);
+	struct redo_super sb;
+
+	if (!delta_read_super(fd, &sb))
+		die("retire: no superblock");
+	sb.state = REDO_STATE_RETIRED;
+	sb.generation++;
+	sb.slot = !sb.slot;
+	redo_pack_super(block, &sb);
+	write_block(fd, redo_super_blocknr(sb.slot), block);
+	blk_flush(fd);
+	free(block);
 }
 
 u64 delta_device_sectors(u64 virtual_sectors, u32 grain_sectors, u32 spare)

@@ -11,11 +11,14 @@
 
 /*
  * Write an empty delta of state NEW to @fd on top of @parent (the fd of a delta;
- * -1: of the base).
+ * -1: of the base). @chain_seq 0: one more than the parent's.
  */
-void delta_format(int fd, int parent, u64 sectors, u32 grain_sectors, u32 journal_blocks);
+void delta_format(int fd, int parent, u64 chain_seq, u64 sectors, u32 grain_sectors,
+		  u32 journal_blocks);
 /* Make the kernel take @fd for blank; what is behind the superblocks stays. */
 void delta_wipe(int fd);
+/* What redosetup does to a delta that a revert has dropped. */
+void delta_retire(int fd);
 /* The superblock in force in an image of DELTA_HEAD_SIZE bytes; false: none. */
 bool delta_super(const void *head, struct redo_super *sb);
 /* The same from a device. */

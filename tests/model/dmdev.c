@@ -7,6 +7,8 @@
 
 #include "dmdev.h"
 
+#define REMOVE_SECONDS	10
+
 static struct dmdev *all_devices;
 static bool quiet_now;
 
@@ -146,13 +148,18 @@ struct dmdev *dmdev_create(const char *name, u64 sectors, const char *type,
 	return d;
 }
 
+/* What has just been closed may be busy for a moment: the kernel closes it later. */
 void dmdev_remove(struct dmdev *d)
 {
-	struct dm_task *t = task_new(DM_DEVICE_REMOVE, d->name);
+	double end = seconds_now() + REMOVE_SECONDS;
+	bool ok;
 
 	say("remove %s\n", d->name);
-	dm_task_retry_remove(t);
-	if (!task_run(t, NULL))
+	quiet_now = true;
+	while (!(ok = simple(d, DM_DEVICE_REMOVE)) && seconds_now() < end)
+		usleep(2000);
+	quiet_now = false;
+	if (!ok)
 		die("cannot remove %s", d->name);
 	forget(d);
 }

@@ -47,7 +47,7 @@ static u64 value(const struct trace *t, u32 g)
  * The oldest operation of @sector that may have made what the point holds; what
  * follows the point cannot go back behind it. 0: there is none.
  */
-static u32 point_op(const struct history *h, const struct trace_point *p, u64 sector)
+static u32 point_op(const struct history *h, const struct trace_delta *p, u64 sector)
 {
 	const struct trace *t = h->trace;
 	u32 i, found = 0;
@@ -55,7 +55,7 @@ static u32 point_op(const struct history *h, const struct trace_point *p, u64 se
 	for (i = h->first[sector + 1]; i-- > h->first[sector]; ) {
 		u32 g = h->ops[i];
 
-		if (t->op[g].submit >= p->end)
+		if (t->op[g].branch != p->branch || t->op[g].submit >= p->end)
 			continue;
 		if (value(t, g) == p->content[sector])
 			found = g;
@@ -65,39 +65,52 @@ static u32 point_op(const struct history *h, const struct trace_point *p, u64 se
 	return found;
 }
 
+/* Does delta @i show at @sector what its branch began with? */
+static bool in_first_point(const struct trace *t, u32 i, u64 sector)
+{
+	u32 k;
+
+	for (k = 0; k < i; k++)
+		if (t->delta[k].first && t->delta[k].branch == t->delta[i].branch)
+			return t->delta[k].content[sector] == t->delta[i].content[sector];
+	return false;
+}
+
 void history_check_points(const struct history *h)
 {
 	const struct trace *t = h->trace;
 	u32 i;
 	u64 s;
 
-	for (i = 0; i < t->nr_points; i++)
+	for (i = 0; i < t->nr_deltas; i++) {
+		if (t->delta[i].first)
+			continue;
 		for (s = 0; s < t->layout.base_sectors; s++)
-			if (!point_op(h, &t->point[i], s)) {
+			if (!point_op(h, &t->delta[i], s) && !in_first_point(t, i, s)) {
 				history_print(h, s);
 				die("snapshot point %u: sector %llu held generation %u when it was taken",
-				    i, (unsigned long long)s, t->point[i].content[s]);
+				    i, (unsigned long long)s, t->delta[i].content[s]);
 			}
+	}
 }
 
 static bool durable(const struct trace *t, const struct moment *m, u32 g)
 {
-	return t->op[g].complete < m->flushed || m->fua[g];
+	return t->op[g].complete < m->flushed[t->op[g].chain] || m->fua[g];
 }
 
 bool history_may_hold(const struct history *h, const struct moment *m, u64 sector,
-		      u64 gen, u32 deltas, u64 *expected)
+		      u64 gen, int top, u64 *expected)
 {
 	const struct trace *t = h->trace;
-	u32 below = 0, i;
+	const struct trace_delta *d = top == TRACE_BASE ? NULL : &t->delta[top];
+	u32 below = d && !d->first ? point_op(h, d, sector) : 0, i;
 
-	if (deltas)
-		below = point_op(h, &t->point[deltas - 1], sector);
 	*expected = 0;
 	for (i = h->first[sector + 1]; i-- > h->first[sector]; ) {
 		u32 g = h->ops[i];
 
-		if (t->op[g].submit > m->now)
+		if (t->op[g].branch != (d ? d->branch : 0) || t->op[g].submit > m->now)
 			continue;
 		*expected = value(t, g);
 		if (value(t, g) == gen)
@@ -105,7 +118,11 @@ bool history_may_hold(const struct history *h, const struct moment *m, u64 secto
 		if (g == below || durable(t, m, g))
 			return false;
 	}
-	return false;
+	if (!d || !d->content)
+		return false;
+	/* Nothing in this branch wrote to it before the point. */
+	*expected = d->content[sector];
+	return gen == d->content[sector];
 }
 
 bool history_zeroed_since(const struct history *h, u64 sector, u64 gen, u64 now)
@@ -129,13 +146,13 @@ void history_print(const struct history *h, u64 sector)
 	for (i = h->first[sector]; i < h->first[sector + 1]; i++) {
 		const struct trace_op *op = &t->op[h->ops[i]];
 
-		fprintf(stderr, "    generation %u: %s%s %llu+%llu, clock %llu to %lld\n",
-			h->ops[i], op->fua ? "FUA " : "", names[op->kind],
+		fprintf(stderr, "    generation %u, branch %u: %s%s %llu+%llu, clock %llu to %lld\n",
+			h->ops[i], op->branch, op->fua ? "FUA " : "", names[op->kind],
 			(unsigned long long)op->from, (unsigned long long)(op->to - op->from),
 			(unsigned long long)op->submit, (long long)op->complete);
 	}
-	for (i = 0; i < t->nr_points; i++)
-		fprintf(stderr, "    snapshot point %u: clock %llu to %llu, held generation %u\n",
-			i, (unsigned long long)t->point[i].begin,
-			(unsigned long long)t->point[i].end, t->point[i].content[sector]);
+	for (i = 0; i < t->nr_deltas; i++)
+		fprintf(stderr, "    delta %u of branch %u: clock %llu to %llu, on generation %u\n",
+			i, t->delta[i].branch, (unsigned long long)t->delta[i].begin,
+			(unsigned long long)t->delta[i].end, t->delta[i].content[sector]);
 }

@@ -15,12 +15,13 @@ struct history {
 	u32 *ops;		/* generations, rising within a sector; begins with 1 */
 };
 
-/* What is known at a cut. */
+/* What is known at a cut; of each chain. */
 struct moment {
-	u64 flushed;		/* all that had ended at this clock is durable */
-	u64 now;		/* nothing that began after this clock has happened */
-	const u8 *fua;		/* [generation]: a FUA write that was acknowledged */
-	u32 deltas_min, deltas_max;	/* snapshots taken, at least and at most */
+	u64 flushed[TRACE_CHAINS];	/* all that had ended at this clock is durable */
+	u64 now;			/* nothing that began after this clock has happened */
+	const u8 *fua;			/* [generation]: a FUA write that was acknowledged */
+	/* trace_rank() of its top, 0: it has none; at least and at most */
+	u32 rank_min[TRACE_CHAINS], rank_max[TRACE_CHAINS];
 };
 
 void history_build(struct history *h, const struct trace *t);
@@ -28,11 +29,11 @@ void history_free(struct history *h);
 /* Were the points' contents possible when they were taken? Dies otherwise. */
 void history_check_points(const struct history *h);
 /*
- * May @gen (0: zeroes) be in @sector of a chain of @deltas deltas? @expected is
- * set to the oldest generation that would have been right.
+ * May @gen (0: zeroes) be in @sector of the chain whose top is delta @top?
+ * @expected is set to the oldest generation that would have been right.
  */
 bool history_may_hold(const struct history *h, const struct moment *m, u64 sector,
-		      u64 gen, u32 deltas, u64 *expected);
+		      u64 gen, int top, u64 *expected);
 /* Has anything zeroed @sector after @gen that began by clock @now? */
 bool history_zeroed_since(const struct history *h, u64 sector, u64 gen, u64 now);
 void history_print(const struct history *h, u64 sector);

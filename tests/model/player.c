@@ -186,7 +186,7 @@ const char *player_partial(struct player *p, struct rng *rng)
 	unsigned int keep;
 	bool torn;
 
-	if (e && (!p->cache || !(e->flags & LW_FLUSH))) {
+	if (e && (!p->cache || (e->flags & (LW_FLUSH | LW_FUA)) == LW_FUA)) {
 		if (e->data && rng_percent(rng, 60)) {
 			put_torn(p, e, rng);
 			return "the write of that entry is torn";

@@ -29,7 +29,10 @@ struct player {
 void player_init(struct player *p, const struct lw_log *log, struct image *img,
 		 bool cache, bool durable, u64 seed);
 void player_free(struct player *p);
-/* Is there anything to lose just before @entry? The end of the log counts. */
+/*
+ * Is a cut just before @entry one of those that matter most: at a flush, a FUA
+ * write, the log's end; without a cache at any write?
+ */
 bool player_can_cut(const struct player *p, u64 entry);
 void player_advance(struct player *p, u64 to);
 /* A cut before entry p->at. Only into the loop device. Returns how it was, static. */

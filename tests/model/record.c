@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "blkio.h"
@@ -15,29 +16,43 @@
 #include "stamp.h"
 
 #define WRITE_MAX	512			/* sectors */
+#define STALLED		0.4			/* seconds without progress */
+#define STUCK		120
 #define LOG_SECTORS	(4096 * MIB / SECTOR_SIZE)
 #define THREADS_MAX	MAIL_SECTORS
 
 struct range {
 	u64 from, to;
+	u32 chain;
+};
+
+/* A device that is written to. */
+struct live {
+	struct dmdev *dev;
+	int fd;
+	int top;		/* delta */
+	u16 branch;
+	bool up;		/* it may be written to */
 };
 
 static struct recorder {
 	const struct record_options *opt;
 	struct trace *trace;
 	struct loopdev data, log;
-	struct dmdev *logger, *live;
+	struct dmdev *logger;
 	struct stack stack;
-	int live_fd, mail_fd;
+	int mail_fd;
 
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	/* protected by lock */
 	u64 clock;
 	struct rng rng;
+	struct live live[TRACE_CHAINS];
+	u16 nr_branches;
 	struct range busy[THREADS_MAX];
 	u32 in_flight;
-	u64 allowed, begun;	/* operations that may begin; that have begun */
+	u64 allowed, begun, ended;	/* operations that may begin; that have */
 	bool stop, storm;
 } rec = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -47,9 +62,9 @@ static struct recorder {
 /* --- marks --- */
 
 /* Holding the lock on entry and return; not meanwhile. */
-static void mark(u32 thread, enum trace_event_kind kind, u64 arg, void *buffer)
+static void mark(u32 thread, enum trace_event_kind kind, u32 chain, u64 arg, void *buffer)
 {
-	u64 nr = trace_add_event(rec.trace, kind, arg);
+	u64 nr = trace_add_event(rec.trace, kind, chain, arg);
 	struct mail *m = buffer;
 	int r;
 
@@ -68,6 +83,7 @@ static void mark(u32 thread, enum trace_event_kind kind, u64 arg, void *buffer)
 
 struct todo {
 	enum { DO_WRITE, DO_ZERO, DO_DISCARD, DO_FLUSH } kind;
+	u32 chain;
 	bool fua;
 	u64 sector, sectors;
 	enum blk_zero how;
@@ -84,15 +100,17 @@ static u64 log_size(u64 max)
 	return min_u64(max, v + rng_below(&rec.rng, v));
 }
 
-static void place(struct todo *d, u64 max)
+static void place(struct todo *d, const struct mix *mix, u64 max)
 {
 	static const u32 hot_sectors = 2 * MIB / SECTOR_SIZE;
 	u64 size = rec.opt->sectors, unit = 1;
 
 	d->sectors = log_size(min_u64(max, size));
-	d->sector = rng_below(&rec.rng, rng_percent(&rec.rng, 70) ?
+	d->sector = rng_below(&rec.rng, rng_percent(&rec.rng, mix->hot) ?
 			      min_u64(size, hot_sectors) : size);
-	if (rng_percent(&rec.rng, 30))
+	if (!mix->hot)
+		unit = d->sectors = rec.opt->grain;
+	else if (rng_percent(&rec.rng, 30))
 		unit = 8;
 	else if (rng_percent(&rec.rng, 50))
 		unit = rec.opt->grain;
@@ -103,38 +121,35 @@ static void place(struct todo *d, u64 max)
 		d->sectors = size - d->sector;
 }
 
-/* Small and durable at once: the journal goes round. */
-static void choose_for_storm(struct todo *d)
+static u32 choose_chain(void)
 {
-	u64 pick = rng_below(&rec.rng, 100);
-
-	d->kind = pick < 85 ? DO_WRITE : pick < 92 ? DO_FLUSH : pick < 96 ? DO_ZERO : DO_DISCARD;
-	d->fua = d->kind == DO_WRITE && rng_percent(&rec.rng, 85);
-	if (d->kind != DO_FLUSH)
-		place(d, d->kind == DO_WRITE ? 16 : WRITE_MAX);
+	return rec.live[1].up && rng_percent(&rec.rng, 50);
 }
 
 static void choose(struct todo *d)
 {
-	u64 pick = rng_below(&rec.rng, 100);
+	const struct workload *w = rec.opt->workload;
+	const struct mix *mix = rec.storm ? &w->storm : &w->mix;
+	u64 pick = rng_below(&rec.rng, 100), flush = mix->write + mix->flush;
+	bool on_delta;
 
 	memset(d, 0, sizeof(*d));
-	if (rec.storm)
-		choose_for_storm(d);
-	else if (pick < 62) {
+	d->chain = choose_chain();
+	on_delta = rec.live[d->chain].top != TRACE_BASE;
+	if (pick < mix->write) {
 		d->kind = DO_WRITE;
 		/* on a bare base nothing but its stamp tells when it was, see older_than_fua() */
-		d->fua = rec.trace->nr_points && rng_percent(&rec.rng, 20);
-		place(d, WRITE_MAX);
-	} else if (pick < 82) {
+		d->fua = on_delta && rng_percent(&rec.rng, mix->fua);
+		place(d, mix, mix->max);
+	} else if (pick < flush) {
 		d->kind = DO_FLUSH;
-	} else if (pick < 91 && rec.trace->nr_points) {
+	} else if (pick < flush + mix->discard && on_delta) {
 		d->kind = DO_DISCARD;
-		place(d, 8 * WRITE_MAX);
+		place(d, mix, 8 * max_u64(mix->max, rec.opt->grain));
 	} else {
 		d->kind = DO_ZERO;
 		d->how = rng_below(&rec.rng, 3);
-		place(d, 4 * WRITE_MAX);
+		place(d, mix, 4 * mix->max);
 	}
 }
 
@@ -143,7 +158,8 @@ static bool is_busy(const struct todo *d)
 	u32 i;
 
 	for (i = 0; i < rec.opt->threads; i++)
-		if (d->sector < rec.busy[i].to && rec.busy[i].from < d->sector + d->sectors)
+		if (d->chain == rec.busy[i].chain && d->sector < rec.busy[i].to &&
+		    rec.busy[i].from < d->sector + d->sectors)
 			return true;
 	return false;
 }
@@ -152,7 +168,8 @@ static bool is_busy(const struct todo *d)
 static u64 begin(u32 thread, struct todo *d)
 {
 	struct trace_op op = {
-		.fua = d->fua, .from = d->sector, .to = d->sector + d->sectors,
+		.chain = d->chain, .branch = rec.live[d->chain].branch, .fua = d->fua,
+		.from = d->sector, .to = d->sector + d->sectors,
 		.submit = rec.clock++, .complete = TRACE_NEVER,
 	};
 
@@ -160,7 +177,7 @@ static u64 begin(u32 thread, struct todo *d)
 	rec.begun++;
 	if (d->kind == DO_FLUSH)
 		return op.submit;
-	rec.busy[thread] = (struct range){ op.from, op.to };
+	rec.busy[thread] = (struct range){ op.from, op.to, d->chain };
 	op.kind = d->kind == DO_WRITE ? TRACE_WRITE :
 		  d->kind == DO_ZERO ? TRACE_ZERO : TRACE_DISCARD;
 	if (d->kind == DO_DISCARD) {
@@ -175,16 +192,18 @@ static u64 begin(u32 thread, struct todo *d)
 
 static int perform(const struct todo *d, void *buffer)
 {
+	int fd = rec.live[d->chain].fd;
+
 	switch (d->kind) {
 	case DO_WRITE:
 		stamp_fill(buffer, rec.opt->seed, d->gen, d->sector, d->sectors);
-		return blk_write(rec.live_fd, buffer, d->sector, d->sectors, d->fua);
+		return blk_write(fd, buffer, d->sector, d->sectors, d->fua);
 	case DO_ZERO:
-		return blk_zero(rec.live_fd, d->sector, d->sectors, d->how);
+		return blk_zero(fd, d->sector, d->sectors, d->how);
 	case DO_DISCARD:
-		return blk_discard(rec.live_fd, d->sector, d->sectors);
+		return blk_discard(fd, d->sector, d->sectors);
 	case DO_FLUSH:
-		return blk_flush(rec.live_fd);
+		return blk_flush(fd);
 	}
 	return -EINVAL;
 }
@@ -194,14 +213,15 @@ static void finish(u32 thread, const struct todo *d, u64 submitted, void *buffer
 {
 	if (d->kind != DO_FLUSH)
 		rec.trace->op[d->gen].complete = rec.clock++;
-	rec.busy[thread] = (struct range){ 0, 0 };
+	rec.busy[thread] = (struct range){ 0, 0, 0 };
 	if (d->kind == DO_FLUSH)
-		mark(thread, TRACE_FLUSH, submitted, buffer);
+		mark(thread, TRACE_FLUSH, d->chain, submitted, buffer);
 	else if (d->fua)
-		mark(thread, TRACE_FUA, d->gen, buffer);
+		mark(thread, TRACE_FUA, d->chain, d->gen, buffer);
 	else if (d->gen % 4 == 0)
-		mark(thread, TRACE_TICK, 0, buffer);
+		mark(thread, TRACE_TICK, d->chain, 0, buffer);
 	rec.in_flight--;
+	rec.ended++;
 	pthread_cond_broadcast(&rec.changed);
 }
 
@@ -243,24 +263,84 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-static void allow(u64 more)
+static void allow(u64 more, bool storm)
 {
 	pthread_mutex_lock(&rec.lock);
+	rec.storm = storm;
 	rec.allowed += more;
 	pthread_cond_broadcast(&rec.changed);
 	pthread_mutex_unlock(&rec.lock);
 }
 
+/* --- growth --- */
+
+/* One unit more for each delta that has not its full size yet. */
+static bool grow(void)
+{
+	const struct layout *l = &rec.trace->layout;
+	bool grown = false;
+	u32 i;
+
+	for (i = 0; i < rec.trace->nr_deltas; i++) {
+		u64 size = rec.stack.delta[i]->sectors + REDO_UNIT_SECTORS;
+
+		if (size > l->delta_sectors)
+			continue;
+		say("delta %u grows to %llu sectors\n", i, (unsigned long long)size);
+		stack_resize(&rec.stack, i, size);
+		grown = true;
+	}
+	return grown;
+}
+
+/* Holding the lock. Nothing has ended for some time: a delta is full, or we are stuck. */
+static void stalled(double *since)
+{
+	bool grown;
+
+	if (seconds_now() - *since < STALLED)
+		return;
+	pthread_mutex_unlock(&rec.lock);
+	grown = rec.opt->workload->units && grow();
+	pthread_mutex_lock(&rec.lock);
+	if (grown)
+		*since = seconds_now() + 1;	/* it looks once a second */
+	else if (seconds_now() - *since > STUCK)
+		die("recording: no operation has ended for %u seconds", STUCK);
+}
+
+static void wait_a_bit(void)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += 100000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_cond_timedwait(&rec.changed, &rec.lock, &until);
+}
+
 /* Until all but @left of the allowed operations have begun, or all have ended. */
 static void wait_for(u64 left)
 {
+	double since = seconds_now();
+	u64 ended;
+
 	pthread_mutex_lock(&rec.lock);
-	while (rec.begun + left < rec.allowed || (!left && rec.in_flight))
-		pthread_cond_wait(&rec.changed, &rec.lock);
+	ended = rec.ended;
+	while (rec.begun + left < rec.allowed || (!left && rec.in_flight)) {
+		wait_a_bit();
+		if (rec.ended != ended)
+			since = max_double(since, seconds_now());
+		ended = rec.ended;
+		stalled(&since);
+	}
 	pthread_mutex_unlock(&rec.lock);
 }
 
-/* --- the chain --- */
+/* --- the chains --- */
 
 static u64 tick(void)
 {
@@ -272,31 +352,59 @@ static u64 tick(void)
 	return now;
 }
 
-static void mark_snapshot(u32 deltas)
+static u64 draw(u64 n)
+{
+	u64 v;
+
+	pthread_mutex_lock(&rec.lock);
+	v = rng_below(&rec.rng, n);
+	pthread_mutex_unlock(&rec.lock);
+	return v;
+}
+
+static void mark_top(u32 chain, u32 delta)
 {
 	void *buffer = xmalloc_io(SECTOR_SIZE);
 
 	pthread_mutex_lock(&rec.lock);
-	mark(rec.opt->threads, TRACE_SNAPSHOT, deltas, buffer);
+	mark(rec.opt->threads, TRACE_TOP, chain, delta, buffer);
 	pthread_mutex_unlock(&rec.lock);
 	free(buffer);
 }
 
-static char *table(u32 deltas)
+/* The line of the chain up to delta @top. */
+static char *table(int top)
 {
-	u32 path[TRACE_DELTAS_MAX], i;
+	u32 path[TRACE_DELTAS_MAX], n = 0, i;
+	int d;
 
-	for (i = 0; i < deltas; i++)
-		path[i] = i;
-	return stack_table(&rec.stack, path, deltas);
+	for (d = top; d != TRACE_BASE; d = rec.trace->delta[d].parent)
+		n++;
+	for (i = n, d = top; d != TRACE_BASE; d = rec.trace->delta[d].parent)
+		path[--i] = d;
+	return stack_table(&rec.stack, path, n);
 }
 
-static u32 *observe(u32 deltas)
+static void observe_part(u32 *content, const u8 *p, u64 at, u64 len, int top)
 {
-	u64 n = rec.opt->sectors, at, i, len;
+	struct stamp s;
+	u64 i;
+
+	for (i = 0; i < len; i++, p += SECTOR_SIZE) {
+		if (stamp_read(p, rec.opt->seed, at + i, &s) > STAMP_GOOD)
+			die("recording: view of delta %d, sector %llu: %s", top,
+			    (unsigned long long)(at + i),
+			    stamp_describe(p, rec.opt->seed, at + i));
+		content[at + i] = s.gen;
+	}
+}
+
+static u32 *observe(int top)
+{
+	u64 n = rec.opt->sectors, at, len;
 	u32 *content = xcalloc(n, sizeof(u32));
 	u8 *buffer = xmalloc_io(MIB);
-	char *line = table(deltas);
+	char *line = table(top);
 	struct dmdev *view;
 	int fd;
 
@@ -308,16 +416,7 @@ static u32 *observe(u32 deltas)
 		len = min_u64(MIB >> SECTOR_SHIFT, n - at);
 		if (blk_read(fd, buffer, at, len))
 			die("recording: reading a view at %llu", (unsigned long long)at);
-		for (i = 0; i < len; i++) {
-			const u8 *p = buffer + (i << SECTOR_SHIFT);
-			struct stamp s;
-
-			if (stamp_read(p, rec.opt->seed, at + i, &s) > STAMP_GOOD)
-				die("recording: snapshot point %u, sector %llu: %s", deltas,
-				    (unsigned long long)(at + i),
-				    stamp_describe(p, rec.opt->seed, at + i));
-			content[at + i] = s.gen;
-		}
+		observe_part(content, buffer, at, len, top);
 	}
 	close(fd);
 	dmdev_remove(view);
@@ -333,67 +432,160 @@ static bool unusual(u32 nr)
 	       (!nr && rec.opt->grain != REDO_GRAIN_SECTORS_MIN);
 }
 
-static void format(u32 nr)
+static void format(u32 nr, int parent)
 {
-	int fd = blk_open(rec.stack.delta[nr]->path, true);
-	int parent = nr ? blk_open(rec.stack.delta[nr - 1]->path, false) : -1;
+	int fd = blk_open(rec.stack.delta[nr]->path, true), below = -1;
 
-	delta_format(fd, parent, rec.opt->sectors, rec.opt->grain, rec.opt->journal);
+	if (parent != TRACE_BASE)
+		below = blk_open(rec.stack.delta[parent]->path, false);
+	delta_format(fd, below, nr + 1, rec.opt->sectors, rec.opt->grain, rec.opt->journal);
 	close(fd);
-	if (nr)
-		close(parent);
+	if (below >= 0)
+		close(below);
 }
 
-static void load(const char *line)
+static struct dmdev *device(u32 chain, int top)
 {
-	if (!dmdev_load(rec.live, rec.opt->sectors, rec.opt->target, line, false))
+	char *line = table(top);
+	struct dmdev *d = dmdev_create(chain ? "clone" : "live", rec.opt->sectors,
+				       rec.opt->target, line, false, false);
+
+	if (!d)
 		die("recording: the kernel refused \"%s\"", line);
+	free(line);
+	return d;
+}
+
+static void activate(u32 chain, int top)
+{
+	struct live *l = &rec.live[chain];
+
+	l->dev = device(chain, top);
+	l->fd = blk_open(l->dev->path, true);
+	pthread_mutex_lock(&rec.lock);
+	l->top = top;
+	l->up = true;
+	pthread_mutex_unlock(&rec.lock);
+}
+
+static void deactivate(u32 chain)
+{
+	if (!rec.live[chain].up)
+		return;
+	rec.live[chain].up = false;
+	close(rec.live[chain].fd);
+	dmdev_remove(rec.live[chain].dev);
+}
+
+/* The next delta, on @parent, for @chain. It is in the trace when it is born. */
+static struct trace_delta *conceive(u32 chain, int parent, bool first)
+{
+	u32 nr = rec.trace->nr_deltas;
+	struct trace_delta *d = &rec.trace->delta[nr];
+
+	d->parent = parent;
+	d->chain = chain;
+	d->branch = first ? ++rec.nr_branches : rec.live[chain].branch;
+	d->first = first;
+	/* It may count as soon as it is formatted: there is nothing to seal in a base. */
+	d->begin = tick();
+	if (first || unusual(nr))
+		format(nr, parent);
+	return d;
+}
+
+static void born(struct trace_delta *d)
+{
+	u32 nr = rec.trace->nr_deltas;
+
+	d->end = tick();
+	mark_top(d->chain, nr);
+	d->content = observe(d->parent);
+	pthread_mutex_lock(&rec.lock);
+	rec.live[d->chain].top = nr;
+	rec.live[d->chain].branch = d->branch;
+	rec.trace->nr_deltas++;
+	pthread_mutex_unlock(&rec.lock);
+}
+
+static void switch_table(u32 chain, int top)
+{
+	struct dmdev *dev = rec.live[chain].dev;
+	bool suspend_first = draw(2);
+	/* What a full delta holds back must not hold us up. */
+	bool noflush = rec.opt->workload->units;
+	char *line = table(top);
+
+	if (suspend_first)
+		dmdev_suspend(dev, noflush);
+	if (!dmdev_load(dev, rec.opt->sectors, rec.opt->target, line, false))
+		die("recording: the kernel refused \"%s\"", line);
+	if (!suspend_first)
+		dmdev_suspend(dev, noflush);
+	dmdev_resume(dev);
+	free(line);
 }
 
 /* While the workers go on. */
-static void take_snapshot(void)
+static void take_snapshot(u32 chain)
 {
-	struct trace_point *p = &rec.trace->point[rec.trace->nr_points];
-	u32 deltas = rec.trace->nr_points + 1;
-	char *line = table(deltas);
-	bool suspend_first;
+	struct trace_delta *d = conceive(chain, rec.live[chain].top, false);
 
-	if (unusual(deltas - 1))
-		format(deltas - 1);
-	pthread_mutex_lock(&rec.lock);
-	suspend_first = rng_percent(&rec.rng, 50);
-	p->begin = rec.clock++;
-	pthread_mutex_unlock(&rec.lock);
-	if (suspend_first)
-		dmdev_suspend(rec.live, false);
-	load(line);
-	if (!suspend_first)
-		dmdev_suspend(rec.live, false);
-	dmdev_resume(rec.live);
-	p->end = tick();
-	mark_snapshot(deltas);
-	p->content = observe(deltas - 1);
-	pthread_mutex_lock(&rec.lock);
-	rec.trace->nr_points = deltas;
-	pthread_mutex_unlock(&rec.lock);
-	free(line);
+	switch_table(chain, d - rec.trace->delta);
+	born(d);
 }
 
-static void activate(u32 deltas)
+/* A sealed delta drawn at random: one that another is on. */
+static int draw_point(void)
 {
-	char *line = table(deltas);
+	const struct trace *t = rec.trace;
+	u32 nr;
 
-	rec.live = dmdev_create("live", rec.opt->sectors, rec.opt->target, line, false, false);
-	if (!rec.live)
-		die("recording: the kernel refused \"%s\"", line);
-	rec.live_fd = blk_open(rec.live->path, true);
-	free(line);
+	do
+		nr = draw(t->nr_deltas);
+	while (t->delta[nr].parent == TRACE_BASE);
+	return t->delta[nr].parent;
 }
 
-static void deactivate(void)
+static void retire(int delta)
 {
-	close(rec.live_fd);
-	dmdev_remove(rec.live);
+	int fd = blk_open(rec.stack.delta[delta]->path, true);
+
+	delta_retire(fd);
+	close(fd);
+}
+
+static void revert(void)
+{
+	struct trace_delta *d;
+	int old;
+
+	wait_for(0);
+	old = rec.live[0].top;
+	d = conceive(0, draw_point(), true);
+	switch_table(0, d - rec.trace->delta);
+	born(d);
+	retire(old);
+}
+
+static void make_clone(void)
+{
+	struct trace_delta *d = conceive(1, draw_point(), true);
+
+	/* Workers may write to it only when it is in the trace. */
+	rec.live[1].dev = device(1, d - rec.trace->delta);
+	rec.live[1].fd = blk_open(rec.live[1].dev->path, true);
+	born(d);
+	pthread_mutex_lock(&rec.lock);
+	rec.live[1].up = true;
+	pthread_mutex_unlock(&rec.lock);
+}
+
+static void reopen(u32 chain)
+{
+	wait_for(0);
+	deactivate(chain);
+	activate(chain, rec.live[chain].top);
 }
 
 /* --- set-up --- */
@@ -407,7 +599,7 @@ static void plan_layout(struct layout *l, const struct record_options *opt)
 	l->base_sectors = opt->sectors;
 	l->delta = round_up_to(l->base + l->base_sectors, align);
 	l->delta_sectors = delta_device_sectors(opt->sectors, opt->grain, 0);
-	l->nr_deltas = opt->snapshots;
+	l->nr_deltas = workload_deltas(opt->workload);
 	l->sectors = l->delta + l->nr_deltas * l->delta_sectors;
 }
 
@@ -416,6 +608,7 @@ static void set_up(void)
 	const struct layout *l = &rec.trace->layout;
 	char *params;
 	u8 *image;
+	u32 i;
 
 	/*
 	 * A flush to this one completes at once. Two that are in flight could
@@ -435,6 +628,8 @@ static void set_up(void)
 	if (!rec.opt->cache)
 		blkdev_deny_cache(rec.logger->path);
 	stack_build(&rec.stack, l, rec.logger->devno);
+	for (i = 0; rec.opt->workload->units && i < l->nr_deltas; i++)
+		stack_resize(&rec.stack, i, rec.opt->workload->units * REDO_UNIT_SECTORS);
 	rec.mail_fd = blk_open(rec.stack.mail->path, true);
 }
 
@@ -471,28 +666,46 @@ static void trace_begin(struct trace *t, const struct record_options *opt)
 	trace_add_op(t, &initial);
 }
 
+static void step(char what)
+{
+	switch (what) {
+	case 'w':
+		allow(rec.opt->ops, false);
+		wait_for(rec.opt->ops / 2);
+		break;
+	case 'x':
+		allow(rec.opt->storm, true);
+		wait_for(rec.opt->storm / 2);
+		break;
+	case '.':
+		wait_for(0);
+		break;
+	case 's':
+	case 'S':
+		take_snapshot(what == 'S');
+		break;
+	case 'r':
+		revert();
+		break;
+	case 'c':
+		make_clone();
+		break;
+	case 'o':
+		reopen(0);
+		break;
+	default:
+		die("no step %c", what);
+	}
+}
+
 static void workload(void)
 {
-	u32 deltas;
+	const char *s;
 
-	allow(rec.opt->ops / 4);
-	wait_for(0);
-	for (deltas = 0; deltas < rec.opt->snapshots; deltas++) {
-		allow(rec.opt->ops);
-		wait_for(rec.opt->ops / 2);
-		take_snapshot();
-		wait_for(0);
-		if (deltas % 2)
-			continue;
-		deactivate();
-		activate(deltas + 1);
+	for (s = rec.opt->workload->steps; *s; s++) {
+		say("--- step %c\n", *s);
+		step(*s);
 	}
-	allow(rec.opt->ops);
-	wait_for(0);
-	pthread_mutex_lock(&rec.lock);
-	rec.storm = true;
-	pthread_mutex_unlock(&rec.lock);
-	allow(rec.opt->snapshots ? rec.opt->storm : 0);
 	wait_for(0);
 }
 
@@ -507,7 +720,7 @@ void *record_run(struct trace *t, const struct record_options *opt, u64 *log_byt
 	rng_init(&rec.rng, opt->seed, 0);
 	trace_begin(t, opt);
 	set_up();
-	activate(0);
+	activate(0, TRACE_BASE);
 	for (i = 0; i < opt->threads; i++)
 		if (pthread_create(&threads[i], NULL, worker, (void *)(uintptr_t)i))
 			die("cannot create a thread");
@@ -518,6 +731,7 @@ void *record_run(struct trace *t, const struct record_options *opt, u64 *log_byt
 	pthread_mutex_unlock(&rec.lock);
 	for (i = 0; i < opt->threads; i++)
 		pthread_join(threads[i], NULL);
-	deactivate();
+	for (i = 0; i < TRACE_CHAINS; i++)
+		deactivate(i);
 	return take_down(log_bytes);
 }

@@ -4,15 +4,15 @@
 #define TEST_RECORD_H
 
 #include "trace.h"
+#include "workload.h"
 
 struct record_options {
+	const struct workload *workload;
 	u64 seed;
 	u64 sectors;		/* virtual size */
 	u32 grain;		/* sectors */
-	u32 snapshots;		/* deltas at the end */
 	u32 threads;
-	u32 ops;		/* between two snapshots */
-	u32 storm;		/* small FUA writes and flushes at the end */
+	u32 ops, storm;		/* operations of a step 'w' and of a step 'x' */
 	u32 journal;		/* blocks of the ring */
 	bool cache;
 	const char *target;

@@ -203,7 +203,7 @@ static void breed_make(struct breed *b)
 		store_open(&b->delta[i], sectors);
 		line = table(b, i + 1);
 		if (b->journal)
-			delta_format(b->delta[i].loop.fd, i ? b->delta[i - 1].loop.fd : -1,
+			delta_format(b->delta[i].loop.fd, i ? b->delta[i - 1].loop.fd : -1, 0,
 				     b->sectors, b->grain, b->journal);
 		if (!d) {
 			d = device(b, "breed", 1, false);

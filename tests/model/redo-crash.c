@@ -9,38 +9,41 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "check.h"
-#include "delta.h"
+#include "afterlife.h"
+#include "cuts.h"
 #include "player.h"
 #include "record.h"
 #include "stamp.h"
 
+#define RECOVERY_CUTS	4	/* of one recovery */
+#define RECORDING	3	/* exit status when the recording failed already */
+
 static struct {
 	struct record_options record;
-	u64 cuts;		/* 0: every flush and FUA write once */
+	struct cuts_options cuts;
 	u64 only;		/* one cut, + 1 */
 	unsigned int recovery;	/* every nth cut is followed by cuts of its recovery */
+	unsigned int whole;	/* every nth cut all points are compared, and offline checks made */
 	unsigned int seconds;
 	const char *replay, *save, *redosetup;
 } opt = {
-	.record = {
-		.seed = 1, .sectors = 4 * MIB / SECTOR_SIZE, .grain = 8, .snapshots = 4,
-		.threads = 6, .ops = 100, .storm = 100, .journal = REDO_JOURNAL_BLOCKS,
-		.cache = true, .target = "redo",
-	},
+	.record = { .seed = 1, .cache = true, .target = "redo" },
 	.recovery = 10,
+	.whole = 4,
 };
 
 static const struct option long_options[] = {
 	{ "seed", required_argument, NULL, 's' },
+	{ "workload", required_argument, NULL, 'w' },
 	{ "cuts", required_argument, NULL, 'n' },
+	{ "random", required_argument, NULL, 'a' },
 	{ "cut", required_argument, NULL, 'c' },
 	{ "recovery", required_argument, NULL, 'y' },
+	{ "whole", required_argument, NULL, 'W' },
 	{ "threads", required_argument, NULL, 'j' },
 	{ "ops", required_argument, NULL, 'o' },
 	{ "storm", required_argument, NULL, 'm' },
 	{ "journal", required_argument, NULL, 'J' },
-	{ "snapshots", required_argument, NULL, 'd' },
 	{ "grain", required_argument, NULL, 'g' },
 	{ "size", required_argument, NULL, 'z' },
 	{ "seconds", required_argument, NULL, 'x' },
@@ -55,66 +58,95 @@ static const struct option long_options[] = {
 };
 
 static const char help_text[] =
-"redo-crash [options]: power cuts on a chain of redo devices\n"
+"redo-crash [options]: power cuts on chains of redo devices\n"
 "  --seed N        (1)\n"
+"  --workload NAME what is recorded (mixed):\n";
+
+static const char help_more[] =
 "  --cuts N        at most so many cut points (every flush and FUA write)\n"
+"  --random N      without --cuts: so many more, anywhere in the log\n"
 "  --cut N         only this one\n"
 "  --recovery N    also cut the recovery after every Nth cut; 0: never (10)\n"
-"  --threads N     of the workload (6)\n"
-"  --ops N         operations between two snapshots (100)\n"
-"  --storm N       small durable writes at the end (100)\n"
-"  --journal N     blocks of the journal (1024)\n"
-"  --snapshots N   (4)\n"
-"  --grain SIZE    (4K)\n"
-"  --size SIZE     of the disk (4M)\n"
+"  --whole N       at every Nth cut compare all snapshot points and check offline (4)\n"
+"  --threads N, --ops N, --storm N, --journal N, --grain SIZE, --size SIZE\n"
+"                  others than the workload's: its threads, operations of its two\n"
+"                  kinds of steps, blocks of the journal, grain, size of the disk\n"
 "  --seconds N     stop after that time\n"
 "  --no-cache      lower device without a write cache: all that completed is durable\n"
 "  --save DIR      where the recorded run is kept if a cut fails\n"
 "  --replay DIR    cut a recorded run again instead of recording one\n"
 "  --redosetup P   program that checks the deltas offline\n"
-"  --target linear no deltas: test the test\n"
-"  --verbose\n";
+"  --target linear with the workload bare: test the test\n"
+"  --verbose\n"
+"Exit status: 0, all is well; 1: a cut failed; 2: usage; 3: the recording failed.\n";
+
+static void help(void)
+{
+	fputs(help_text, stdout);
+	workload_list();
+	fputs(help_more, stdout);
+	exit(0);
+}
+
+static void parse_option(int c)
+{
+	struct record_options *o = &opt.record;
+
+	switch (c) {
+	case 's': o->seed = parse_number(optarg); break;
+	case 'w': o->workload = workload_find(optarg); break;
+	case 'n': opt.cuts.max = parse_number(optarg); break;
+	case 'a': opt.cuts.random = parse_number(optarg); break;
+	case 'c': opt.only = parse_number(optarg) + 1; break;
+	case 'y': opt.recovery = parse_number(optarg); break;
+	case 'W': opt.whole = parse_number(optarg); break;
+	case 'j': o->threads = parse_number(optarg); break;
+	case 'o': o->ops = parse_number(optarg); break;
+	case 'm': o->storm = parse_number(optarg); break;
+	case 'J': o->journal = parse_number(optarg); break;
+	case 'g': o->grain = parse_size(optarg); break;
+	case 'z': o->sectors = parse_size(optarg); break;
+	case 'x': opt.seconds = parse_number(optarg); break;
+	case 'C': o->cache = false; break;
+	case 'r': opt.replay = optarg; break;
+	case 'S': opt.save = optarg; break;
+	case 'R': opt.redosetup = optarg; break;
+	case 'T': o->target = optarg; break;
+	case 'v': verbose = true; break;
+	case 'h': help(); break;
+	default: exit(2);
+	}
+}
+
+/* What was not given is as the workload has it. */
+static void fill_in(struct record_options *o)
+{
+	const struct workload *w = o->workload;
+
+	o->sectors = o->sectors ?: w->sectors;
+	o->grain = o->grain ?: w->grain;
+	o->threads = o->threads ?: w->threads;
+	o->ops = o->ops ?: w->ops;
+	o->storm = o->storm ?: w->storm_ops;
+	o->journal = o->journal ?: w->journal;
+}
 
 static void parse(int argc, char **argv)
 {
 	struct record_options *o = &opt.record;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
-		switch (c) {
-		case 's': o->seed = parse_number(optarg); break;
-		case 'n': opt.cuts = parse_number(optarg); break;
-		case 'c': opt.only = parse_number(optarg) + 1; break;
-		case 'y': opt.recovery = parse_number(optarg); break;
-		case 'j': o->threads = parse_number(optarg); break;
-		case 'o': o->ops = parse_number(optarg); break;
-		case 'm': o->storm = parse_number(optarg); break;
-		case 'J': o->journal = parse_number(optarg); break;
-		case 'd': o->snapshots = parse_number(optarg); break;
-		case 'g': o->grain = parse_size(optarg); break;
-		case 'z': o->sectors = parse_size(optarg); break;
-		case 'x': opt.seconds = parse_number(optarg); break;
-		case 'C': o->cache = false; break;
-		case 'r': opt.replay = optarg; break;
-		case 'S': opt.save = optarg; break;
-		case 'R': opt.redosetup = optarg; break;
-		case 'T': o->target = optarg; o->snapshots = 0; break;
-		case 'v': verbose = true; break;
-		case 'h': fputs(help_text, stdout); exit(0);
-		default: exit(2);
-		}
-	}
-	if (optind != argc || !o->threads || o->threads >= MAIL_SECTORS ||
-	    o->snapshots > TRACE_DELTAS_MAX || !o->grain || !o->sectors)
+	o->workload = workload_find("mixed");
+	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1)
+		parse_option(c);
+	if (optind != argc || !o->workload || !opt.whole)
+		exit(2);
+	fill_in(o);
+	if (o->threads >= MAIL_SECTORS)
 		exit(2);
 }
 
 /* --- the run --- */
-
-struct cut {
-	u64 entry;
-	u64 nr;			/* in the list of all cuts; seeds what is lost */
-};
 
 static struct run {
 	struct trace trace;
@@ -123,10 +155,9 @@ static struct run {
 	struct lw_log log;
 	struct history history;
 	struct image img;
-	struct checker check;
+	struct checker check[TRACE_CHAINS];
 	struct player player;
-	struct cut *cut;
-	u64 nr_cuts;
+	struct cuts cuts;
 
 	struct moment moment;
 	u8 *fua;
@@ -138,42 +169,61 @@ static struct run {
 	const char *phase;
 } run;
 
+static void say_moment(void)
+{
+	const struct moment *m = &run.moment;
+	u32 i;
+
+	for (i = 0; i < TRACE_CHAINS; i++)
+		fprintf(stderr, "  chain %u: clock: flushed %llu, now %lld; deltas so far %u to %u\n",
+			i, (unsigned long long)m->flushed[i], (long long)m->now,
+			m->rank_min[i], m->rank_max[i]);
+}
+
+/* The cuts of a run are drawn in the same way with the same options. */
+static void say_cuts(void)
+{
+	fprintf(stderr, " --workload %s --seed %llu --cuts %llu --random %llu --cut %llu --recovery %u --whole %u",
+		opt.record.workload->name, (unsigned long long)opt.record.seed, (unsigned long long)opt.cuts.max,
+		(unsigned long long)opt.cuts.random, (unsigned long long)run.now->nr,
+		opt.recovery, opt.whole);
+}
+
 static void how_to_repeat(void)
 {
 	const struct record_options *o = &opt.record;
 
 	if (!run.now) {
-		fprintf(stderr, "while recording; seed %llu\n", (unsigned long long)o->seed);
-		return;
+		fprintf(stderr, "while recording; workload %s, seed %llu\n", o->workload->name,
+			(unsigned long long)o->seed);
+		fflush(stderr);
+		exit(RECORDING);
 	}
-	fprintf(stderr, "at cut %llu%s: before %s\n", (unsigned long long)run.now->nr,
-		run.phase, run.now->entry < run.log.nr ?
+	fprintf(stderr, "workload %s, seed %llu, at cut %llu%s: before %s\n",
+		o->workload->name, (unsigned long long)o->seed,
+		(unsigned long long)run.now->nr, run.phase,
+		run.now->entry < run.log.nr ?
 		lw_describe(&run.log, run.now->entry) : "the log's end");
 	fprintf(stderr, "  %s\n", run.what);
-	fprintf(stderr, "  clock: flushed %llu, now %llu; deltas %u to %u\n",
-		(unsigned long long)run.moment.flushed, (unsigned long long)run.moment.now,
-		run.moment.deltas_min, run.moment.deltas_max);
+	say_moment();
 	if (opt.save && !opt.replay) {
 		trace_save(&run.trace, opt.save, run.log_bytes, run.log_size);
-		fprintf(stderr, "repeat exactly: redo-crash --replay %s --cut %llu --cuts %llu --recovery %u\n",
-			opt.save, (unsigned long long)run.now->nr,
-			(unsigned long long)opt.cuts, opt.recovery);
+		fprintf(stderr, "repeat exactly: redo-crash --replay %s", opt.save);
+		say_cuts();
+		fprintf(stderr, "\n");
 	}
-	fprintf(stderr,
-		"repeat: redo-crash --seed %llu --cuts %llu --cut %llu --threads %u --ops %u --storm %u --journal %u --snapshots %u --grain %u --size %llus --recovery %u%s\n",
-		(unsigned long long)o->seed, (unsigned long long)opt.cuts,
-		(unsigned long long)run.now->nr, o->threads, o->ops, o->storm,
-		o->journal, o->snapshots,
-		o->grain * SECTOR_SIZE, (unsigned long long)o->sectors, opt.recovery,
-		o->cache ? "" : " --no-cache");
+	fprintf(stderr, "record and cut again: redo-crash");
+	say_cuts();
+	fprintf(stderr, " --threads %u --ops %u --storm %u --journal %u --grain %u --size %llus%s\n",
+		o->threads, o->ops, o->storm, o->journal, o->grain * SECTOR_SIZE,
+		(unsigned long long)o->sectors, o->cache ? "" : " --no-cache");
 }
 
 /* --- marks --- */
 
 static bool is_mail(const struct lw_entry *e)
 {
-	return e->data && e->sector >= run.trace.layout.mail &&
-	       e->sector < run.trace.layout.mail + MAIL_SECTORS;
+	return e->data && trace_is_mail(&run.trace, e->sector);
 }
 
 static const struct trace_event *mail_event(const struct lw_entry *e)
@@ -191,13 +241,14 @@ static void see_event(const struct trace_event *ev)
 
 	switch (ev->kind) {
 	case TRACE_FLUSH:
-		m->flushed = max_u64(m->flushed, ev->arg);
+		m->flushed[ev->chain] = max_u64(m->flushed[ev->chain], ev->arg);
 		break;
 	case TRACE_FUA:
 		run.fua[ev->arg] = 1;
 		break;
-	case TRACE_SNAPSHOT:
-		m->deltas_min = max_u64(m->deltas_min, ev->arg);
+	case TRACE_TOP:
+		m->rank_min[ev->chain] = max_u64(m->rank_min[ev->chain],
+						 trace_rank(&run.trace, ev->arg));
 		break;
 	}
 }
@@ -213,118 +264,17 @@ static u64 clock_at(u64 entry)
 
 static void moment_at(u64 entry)
 {
+	struct moment *m = &run.moment;
 	u32 i;
 
 	for (; run.mail_seen < entry; run.mail_seen++)
 		if (is_mail(&run.log.entry[run.mail_seen]))
 			see_event(mail_event(&run.log.entry[run.mail_seen]));
-	run.moment.now = clock_at(entry);
-	run.moment.deltas_max = 0;
-	for (i = 0; i < run.trace.nr_points; i++)
-		if (run.trace.point[i].begin <= run.moment.now)
-			run.moment.deltas_max = i + 1;
-}
-
-/* --- which cuts --- */
-
-static void add_cut(u64 entry)
-{
-	run.cut = xrealloc(run.cut, (run.nr_cuts + 1) * sizeof(*run.cut));
-	run.cut[run.nr_cuts] = (struct cut){ .entry = entry };
-	run.nr_cuts++;
-}
-
-static int by_entry(const void *a, const void *b)
-{
-	const struct cut *ca = a, *cb = b;
-
-	return ca->entry < cb->entry ? -1 : ca->entry > cb->entry;
-}
-
-static void swap_cuts(struct cut *a, struct cut *b)
-{
-	struct cut t = *a;
-
-	*a = *b;
-	*b = t;
-}
-
-/* Does @entry switch a superblock? Around it most can go wrong. */
-static bool is_super(u64 entry)
-{
-	const struct layout *l = &run.trace.layout;
-	u64 sector = run.log.entry[entry].sector, within;
-
-	if (sector < l->delta || !run.log.entry[entry].data)
-		return false;
-	within = (sector - l->delta) % l->delta_sectors;
-	return within == redo_super_blocknr(0) * REDO_BLOCK_SECTORS ||
-	       within == redo_super_blocknr(1) * REDO_BLOCK_SECTORS;
-}
-
-#define NEAR_SUPER	5	/* entries before and behind */
-
-static bool near_super(u64 entry)
-{
-	u64 from = entry > NEAR_SUPER ? entry - NEAR_SUPER : 0;
-	u64 to = min_u64(run.log.nr, entry + NEAR_SUPER + 1);
-
-	for (; from < to; from++)
-		if (is_super(from))
-			return true;
-	return false;
-}
-
-static void shuffle(struct cut *cut, u64 n, struct rng *rng)
-{
-	u64 i;
-
-	for (i = 0; i + 1 < n; i++)
-		swap_cuts(&cut[i], &cut[rng_between(rng, i, n - 1)]);
-}
-
-/* To the front; returns how many. */
-static u64 prefer_supers(void)
-{
-	u64 i, n = 0;
-
-	for (i = 0; i < run.nr_cuts; i++)
-		if (near_super(run.cut[i].entry))
-			swap_cuts(&run.cut[i], &run.cut[n++]);
-	return n;
-}
-
-/*
- * Every place once; then fewer, drawn, half of them where superblocks are
- * switched; or some again, with other losses.
- */
-static void choose_cuts(void)
-{
-	u64 i, places, supers;
-	struct rng rng;
-
-	for (i = 0; i <= run.log.nr; i++)
-		if (player_can_cut(&run.player, i) &&
-		    (i == run.log.nr || !is_mail(&run.log.entry[i])))
-			add_cut(i);
-	places = run.nr_cuts;
-	rng_init(&rng, opt.record.seed, 1);
-	shuffle(run.cut, places, &rng);
-	supers = min_u64(prefer_supers(), opt.cuts / 2);
-	shuffle(run.cut + supers, places - supers, &rng);
-	while (opt.cuts > run.nr_cuts)
-		add_cut(run.cut[rng_below(&rng, places)].entry);
-	if (opt.cuts)
-		run.nr_cuts = opt.cuts;
-	qsort(run.cut, run.nr_cuts, sizeof(*run.cut), by_entry);
-	for (i = 0; i < run.nr_cuts; i++)
-		run.cut[i].nr = i;
-	printf("redo-crash: seed %llu%s: %llu operations, %u snapshots, %llu log entries, %llu places to cut, %llu cut points\n",
-	       (unsigned long long)opt.record.seed, opt.record.cache ? "" : ", no write cache",
-	       (unsigned long long)run.trace.nr_ops, run.trace.nr_points,
-	       (unsigned long long)run.log.nr, (unsigned long long)places,
-	       (unsigned long long)run.nr_cuts);
-	fflush(stdout);
+	m->now = clock_at(entry);
+	memset(m->rank_max, 0, sizeof(m->rank_max));
+	for (i = 0; i < run.trace.nr_deltas; i++)
+		if (run.trace.delta[i].begin <= m->now)
+			m->rank_max[run.trace.delta[i].chain] = trace_rank(&run.trace, i);
 }
 
 /* --- one cut --- */
@@ -343,102 +293,121 @@ static void build_cut(const struct cut *c)
 	snprintf(run.what, sizeof(run.what), "%s", player_partial(&run.player, &rng));
 }
 
-static void check_cut(const struct cut *c, bool exercise)
+/* False: there is no such chain. */
+static bool find(const struct cut *c, u32 nr)
 {
-	struct rng rng;
+	struct checker *k = &run.check[nr];
 
-	check_find_chain(&run.check, &run.moment);
-	if (c->nr % 4 == 0)
-		check_offline(&run.check);
-	check_activate(&run.check);
-	check_content(&run.check, &run.moment);
+	k->all_points = c->nr % opt.whole == 0;
+	cut_rng(&k->rng, c, 8 + nr);
+	if (!check_find_chain(k, nr, &run.moment))
+		return false;
+	if (c->nr % (2 * opt.whole) == 0)
+		check_offline(k);
+	return true;
+}
+
+/*
+ * Activate chain @nr and compare it. @life: what it has lived through since the
+ * cut; NULL: nothing.
+ */
+static void bring_up(u32 nr, struct afterlife *life)
+{
+	struct checker *k = &run.check[nr];
+
+	check_activate(k);
+	if (life)
+		check_live(k, "live, after a second life", check_by_afterlife, life);
+	else
+		check_live(k, nr ? "clone" : "live", check_by_history, &run.moment);
+	check_points(k);
+}
+
+/* Both are up together: sealed deltas that they share have one object. */
+static void check_cut(const struct cut *c, bool exercise, struct afterlife *life)
+{
+	struct checker *k = run.check;
+	struct rng rng;
+	bool clone;
+
+	find(c, 0);
+	clone = find(c, 1);
+	bring_up(0, life);
+	if (clone)
+		bring_up(1, NULL);
 	cut_rng(&rng, c, 3);
 	if (exercise)
-		check_exercise(&run.check, &rng);
-	check_deactivate(&run.check);
-	if (c->nr % 4 == 1)
-		check_offline(&run.check);
+		check_exercise(&k[0], &rng, !clone);
+	if (exercise && clone)
+		check_again(&k[1], "clone, after its sibling has been used");
+	check_deactivate(&k[0]);
+	if (clone)
+		check_deactivate(&k[1]);
+	if (c->nr % (2 * opt.whole) == opt.whole)
+		check_offline(&k[clone]);
 }
 
-/* Activate once with all lower writes logged. Returns the snapshot points found. */
-static u32 record_recovery(struct lw_log *log, struct loopdev *log_dev, void **map)
+static void cut_again(const struct cut *c, struct afterlife *life, struct rng *rng, bool exercise)
 {
-	struct checker c = run.check;
-	struct dmdev *logger;
-	char *params;
+	u64 at = rng_below(rng, life->log.nr + 1);
+	struct player again;
 
-	loopdev_open(log_dev, 1024 * MIB / SECTOR_SIZE, true);
-	params = xasprintf("%s %s", run.img.loop.devno, log_dev->devno);
-	logger = dmdev_create("relog", run.trace.layout.sectors, "log-writes", params,
-			      false, false);
-	if (!logger)
-		die("cannot make a dm-log-writes device");
-	free(params);
-	if (!opt.record.cache)
-		blkdev_deny_cache(logger->path);
-	check_open(&c, logger->devno);
-	check_find_chain(&c, &run.moment);
-	check_activate(&c);
-	check_deactivate(&c);
-	check_close(&c);
-	dmdev_remove(logger);
-	*map = loopdev_map(log_dev);
-	lw_parse(log, *map, 1024 * MIB);
-	return c.points;
+	player_init(&again, &life->log, &run.img, opt.record.cache, false, opt.record.seed);
+	while (rng_percent(rng, 50) && !player_can_cut(&again, at))
+		at++;
+	build_cut(c);
+	player_advance(&again, at);
+	afterlife_moment(life, &run.trace, at);
+	snprintf(run.what, sizeof(run.what), "recovery and what followed, before %s: %s",
+		 at < life->log.nr ? lw_describe(&life->log, at) : "its end",
+		 player_partial(&again, rng));
+	check_cut(c, exercise, life);
+	image_restore(&run.img);
+	player_free(&again);
 }
 
-#define RECOVERY_CUTS	4
-
-/* The power is cut again while the chain is being activated. Returns how often. */
+/*
+ * The power is cut again while the chain is being activated, or is in use again.
+ * Returns how often.
+ */
 static unsigned int cut_recovery(const struct cut *c)
 {
-	struct loopdev log_dev;
-	struct lw_log log;
-	struct player again;
-	unsigned int n = 0;
+	struct afterlife life;
 	struct rng rng;
-	u32 points;
-	void *map;
-	u64 at, i;
+	u32 i;
 
 	build_cut(c);
-	points = record_recovery(&log, &log_dev, &map);
+	cut_rng(&rng, c, 4);
+	run.phase = ", while it is recovered and used";
+	afterlife_record(&life, &run.check[0], &run.moment, opt.record.cache, &rng);
 	image_restore(&run.img);
 	run.phase = ", then a cut of its recovery";
 	/* The first delta may be active now without a snapshot having been taken. */
-	run.check.points_max = points;
-	cut_rng(&rng, c, 4);
-	for (i = 0; i < RECOVERY_CUTS; i++) {
-		at = rng_below(&rng, log.nr + 1);
-		player_init(&again, &log, &run.img, opt.record.cache, false, opt.record.seed);
-		while (!player_can_cut(&again, at))
-			at++;
-		build_cut(c);
-		player_advance(&again, at);
-		snprintf(run.what, sizeof(run.what), "recovery, before %s: %s",
-			 at < log.nr ? lw_describe(&log, at) : "its end",
-			 player_partial(&again, &rng));
-		check_cut(c, i == 0);
-		image_restore(&run.img);
-		player_free(&again);
-		n++;
-	}
+	run.check[0].base_open = life.base_open;
+	for (i = 0; i < RECOVERY_CUTS; i++)
+		cut_again(c, &life, &rng, i == 0);
 	run.phase = "";
-	run.check.points_max = TRACE_DELTAS_MAX;
-	lw_free(&log);
-	loopdev_unmap(&log_dev, map);
-	loopdev_close(&log_dev);
-	return n;
+	run.check[0].base_open = false;
+	afterlife_free(&life);
+	return i;
+}
+
+static void report(u64 done, u64 recoveries, double seconds)
+{
+	printf("redo-crash: workload %s, seed %llu%s: %llu cut points and %llu cuts of a recovery passed, %llu offline checks, in %.0f s\n",
+	       opt.record.workload->name, (unsigned long long)opt.record.seed,
+	       opt.record.cache ? "" : ", no write cache", (unsigned long long)done,
+	       (unsigned long long)recoveries,
+	       (unsigned long long)(run.check[0].checked + run.check[1].checked), seconds);
 }
 
 static void cut_all(void)
 {
-	unsigned int recoveries = 0;
 	double start = seconds_now();
-	u64 i, done = 0;
+	u64 i, done = 0, recoveries = 0;
 
-	for (i = 0; i < run.nr_cuts; i++) {
-		const struct cut *c = &run.cut[i];
+	for (i = 0; i < run.cuts.nr; i++) {
+		const struct cut *c = &run.cuts.cut[i];
 
 		if (opt.seconds && seconds_now() - start > opt.seconds)
 			break;
@@ -451,22 +420,21 @@ static void cut_all(void)
 		build_cut(c);
 		say("=== cut %llu, entry %llu: %s\n", (unsigned long long)c->nr,
 		    (unsigned long long)c->entry, run.what);
-		check_cut(c, c->nr % 3 == 0);
+		check_cut(c, c->nr % 3 == 0, NULL);
 		image_restore(&run.img);
 		done++;
-		if (opt.recovery && c->nr % opt.recovery == 0)
+		if (opt.recovery && (c->deep || c->nr % opt.recovery == 0))
 			recoveries += cut_recovery(c);
 	}
-	printf("redo-crash: seed %llu%s: %llu cut points and %u cuts of a recovery passed, %llu offline checks, in %.0f s\n",
-	       (unsigned long long)opt.record.seed, opt.record.cache ? "" : ", no write cache",
-	       (unsigned long long)done, recoveries, (unsigned long long)run.check.checked,
-	       seconds_now() - start);
+	report(done, recoveries, seconds_now() - start);
 }
 
 /* --- beginning and end --- */
 
 static void get_log(void)
 {
+	double start = seconds_now();
+
 	if (opt.replay) {
 		run.log_bytes = trace_load(&run.trace, opt.replay, &run.log_size);
 		opt.record.seed = run.trace.seed;
@@ -478,6 +446,12 @@ static void get_log(void)
 	lw_parse(&run.log, run.log_bytes, run.log_size);
 	history_build(&run.history, &run.trace);
 	history_check_points(&run.history);
+	printf("redo-crash: workload %s, seed %llu%s: %llu operations, %u deltas, %llu log entries, recorded in %.0f s\n",
+	       opt.record.workload->name, (unsigned long long)opt.record.seed,
+	       opt.record.cache ? "" : ", no write cache",
+	       (unsigned long long)run.trace.nr_ops, run.trace.nr_deltas,
+	       (unsigned long long)run.log.nr, seconds_now() - start);
+	fflush(stdout);
 }
 
 /* What was there before the log began. */
@@ -493,19 +467,33 @@ static void initial_image(void)
 
 static void set_up_replay(void)
 {
+	u32 i;
+
 	image_open(&run.img, run.trace.layout.sectors);
 	initial_image();
 	run.fua = xcalloc(run.trace.nr_ops, 1);
 	run.moment.fua = run.fua;
 	player_init(&run.player, &run.log, &run.img, opt.record.cache, true, opt.record.seed);
 	run.player.history = &run.history;
-	run.check.trace = &run.trace;
-	run.check.history = &run.history;
-	run.check.img = &run.img;
-	run.check.target = opt.record.target;
-	run.check.redosetup = opt.redosetup;
-	run.check.points_max = TRACE_DELTAS_MAX;
-	check_open(&run.check, run.img.loop.devno);
+	for (i = 0; i < TRACE_CHAINS; i++) {
+		struct checker *k = &run.check[i];
+
+		k->trace = &run.trace;
+		k->history = &run.history;
+		k->img = &run.img;
+		k->target = opt.record.target;
+		k->redosetup = opt.redosetup;
+		check_open(k, run.img.loop.devno, i ? &run.check[0] : NULL);
+	}
+}
+
+static void choose_cuts(void)
+{
+	opt.cuts.seed = opt.record.seed;
+	cuts_choose(&run.cuts, &run.trace, &run.player, &opt.cuts);
+	printf("redo-crash: %llu flushes and FUA writes to cut at, %llu cut points\n",
+	       (unsigned long long)run.cuts.places, (unsigned long long)run.cuts.nr);
+	fflush(stdout);
 }
 
 int main(int argc, char **argv)
@@ -522,7 +510,9 @@ int main(int argc, char **argv)
 	set_up_replay();
 	choose_cuts();
 	cut_all();
-	check_close(&run.check);
+	cuts_free(&run.cuts);
+	check_close(&run.check[1]);
+	check_close(&run.check[0]);
 	image_close(&run.img);
 	return 0;
 }

@@ -412,7 +412,7 @@ static void format(u32 nr)
 	int parent = run.attempt.depth > 1 ?
 		     delta[run.attempt.delta[run.attempt.depth - 2]].loop.fd : -1;
 
-	delta_format(delta[nr].loop.fd, parent, opt.sectors, opt.grain, REDO_JOURNAL_BLOCKS_MIN);
+	delta_format(delta[nr].loop.fd, parent, 0, opt.sectors, opt.grain, REDO_JOURNAL_BLOCKS_MIN);
 }
 
 /* Load, suspend, resume in either order. False: it was refused, or the chain is lost. */

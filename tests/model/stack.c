@@ -20,6 +20,7 @@ void stack_build(struct stack *s, const struct layout *l, const char *devno)
 	u32 i;
 
 	s->layout = l;
+	snprintf(s->devno, sizeof(s->devno), "%s", devno);
 	s->mail = piece("mail", devno, l->mail, MAIL_SECTORS);
 	s->base = piece("base", devno, l->base, l->base_sectors);
 	for (i = 0; i < l->nr_deltas; i++)
@@ -34,6 +35,19 @@ void stack_remove(struct stack *s)
 		dmdev_remove(s->delta[i]);
 	dmdev_remove(s->base);
 	dmdev_remove(s->mail);
+}
+
+void stack_resize(struct stack *s, u32 i, u64 sectors)
+{
+	char *params = xasprintf("%s %llu", s->devno,
+				 (unsigned long long)layout_delta(s->layout, i));
+
+	if (!dmdev_load(s->delta[i], sectors, "linear", params, false))
+		die("cannot resize a dm-linear device");
+	dmdev_suspend(s->delta[i], true);
+	dmdev_resume(s->delta[i]);
+	s->delta[i]->sectors = sectors;
+	free(params);
 }
 
 char *stack_table(const struct stack *s, const u32 *path, u32 n)

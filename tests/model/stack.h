@@ -11,12 +11,15 @@
 
 struct stack {
 	const struct layout *layout;
+	char devno[16];		/* of the one device */
 	struct dmdev *mail, *base;
 	struct dmdev *delta[TRACE_DELTAS_MAX];
 };
 
 void stack_build(struct stack *s, const struct layout *l, const char *devno);
 void stack_remove(struct stack *s);
+/* Give delta @i that many sectors from its start on, in use or not. */
+void stack_resize(struct stack *s, u32 i, u64 sectors);
 /*
  * "<base> <n> <delta>..." of the deltas whose numbers are in @path; freed by the
  * caller.

@@ -181,7 +181,7 @@ static struct node *new_delta(struct forest *f, struct node *parent)
 	n->grain = grain;
 	if (grain != normal || f->opt.journal != REDO_JOURNAL_BLOCKS ||
 	    rng_percent(&f->rng, 25))
-		delta_format(dev->fd, parent->parent ? parent->dev->fd : -1,
+		delta_format(dev->fd, parent->parent ? parent->dev->fd : -1, 0,
 			     f->opt.sectors, grain, f->opt.journal);
 	return n;
 }

@@ -15,7 +15,7 @@ u64 trace_add_op(struct trace *t, const struct trace_op *op)
 	return t->nr_ops++;
 }
 
-u64 trace_add_event(struct trace *t, enum trace_event_kind kind, u64 arg)
+u64 trace_add_event(struct trace *t, enum trace_event_kind kind, u32 chain, u64 arg)
 {
 	struct trace_event *e;
 
@@ -26,9 +26,20 @@ u64 trace_add_event(struct trace *t, enum trace_event_kind kind, u64 arg)
 	e = &t->event[t->nr_events];
 	memset(e, 0, sizeof(*e));
 	e->kind = kind;
+	e->chain = chain;
 	e->arg = arg;
 	e->marked = TRACE_NEVER;
 	return t->nr_events++;
+}
+
+u32 trace_rank(const struct trace *t, int delta)
+{
+	u32 rank = 0;
+	int i;
+
+	for (i = 0; i <= delta; i++)
+		rank += t->delta[i].chain == t->delta[delta].chain;
+	return rank;
 }
 
 static FILE *open_file(const char *dir, const char *name, const char *mode)
@@ -65,8 +76,8 @@ void trace_save(const struct trace *t, const char *dir, const void *log, u64 log
 	put(f, t, sizeof(*t));
 	put(f, t->op, t->nr_ops * sizeof(*t->op));
 	put(f, t->event, t->nr_events * sizeof(*t->event));
-	for (i = 0; i < t->nr_points; i++)
-		put(f, t->point[i].content, t->layout.base_sectors * sizeof(u32));
+	for (i = 0; i < t->nr_deltas; i++)
+		put(f, t->delta[i].content, t->layout.base_sectors * sizeof(u32));
 	fclose(f);
 	f = open_file(dir, "log", "w");
 	put(f, log, log_bytes);
@@ -97,9 +108,9 @@ void *trace_load(struct trace *t, const char *dir, u64 *log_bytes)
 	get(f, t->op, t->nr_ops * sizeof(*t->op));
 	t->event = xcalloc(t->nr_events, sizeof(*t->event));
 	get(f, t->event, t->nr_events * sizeof(*t->event));
-	for (i = 0; i < t->nr_points; i++) {
-		t->point[i].content = xcalloc(t->layout.base_sectors, sizeof(u32));
-		get(f, t->point[i].content, t->layout.base_sectors * sizeof(u32));
+	for (i = 0; i < t->nr_deltas; i++) {
+		t->delta[i].content = xcalloc(t->layout.base_sectors, sizeof(u32));
+		get(f, t->delta[i].content, t->layout.base_sectors * sizeof(u32));
 	}
 	fclose(f);
 	return load_log(dir, log_bytes);

@@ -10,7 +10,9 @@
 #include "util.h"
 
 #define TRACE_DELTAS_MAX	12
+#define TRACE_CHAINS		2
 #define TRACE_NEVER		(~0ULL)
+#define TRACE_BASE		(-1)		/* in the place of a delta's number */
 
 /* Where things are on the one device that is logged; in sectors. */
 struct layout {
@@ -35,15 +37,16 @@ enum trace_op_kind {
 
 /* Its index is the generation. */
 struct trace_op {
-	u32 kind, fua;
+	u16 kind, fua;
+	u16 chain, branch;	/* see trace_delta */
 	u64 from, to;		/* sectors whose content it sets */
 	u64 submit, complete;	/* clock; complete TRACE_NEVER: did not end */
 };
 
 enum trace_event_kind {
-	TRACE_FLUSH,		/* arg: clock when the flush was sent */
+	TRACE_FLUSH,		/* arg: clock when the flush was sent to the chain */
 	TRACE_FUA,		/* arg: generation of a FUA write that has ended */
-	TRACE_SNAPSHOT,		/* arg: deltas in the chain from now on */
+	TRACE_TOP,		/* arg: the delta that is its chain's top from now on */
 	TRACE_TICK,
 };
 
@@ -53,15 +56,22 @@ enum trace_event_kind {
  * device without cache). Its index is the number in the mail.
  */
 struct trace_event {
-	u32 kind, pad;
+	u32 kind, chain;
 	u64 arg;
 	u64 marked;		/* clock when the mark was complete */
 };
 
-/* The snapshot point below delta i. */
-struct trace_point {
+/*
+ * A delta, and the snapshot point below it. A branch is a row of deltas whose
+ * content grows out of what was written before; a revert and a clone begin one.
+ */
+struct trace_delta {
 	u64 begin, end;		/* clock before and after the table switch */
-	u32 *content;		/* what a view of it showed */
+	s32 parent;		/* TRACE_BASE: the base */
+	u16 chain, branch;
+	u32 first;		/* of its branch: at its birth it shows the point exactly */
+	u32 pad;
+	u32 *content;		/* what a view of the point showed */
 };
 
 struct trace {
@@ -73,8 +83,8 @@ struct trace {
 	u64 nr_ops, ops_room;
 	struct trace_event *event;
 	u64 nr_events, events_room;
-	struct trace_point point[TRACE_DELTAS_MAX];
-	u32 nr_points;
+	struct trace_delta delta[TRACE_DELTAS_MAX];
+	u32 nr_deltas;
 };
 
 struct mail {
@@ -85,9 +95,17 @@ struct mail {
 #define MAIL_MAGIC	0x6c69616d2d6f6472ULL
 #define MAIL_SECTORS	64	/* one for each thread */
 
+static inline bool trace_is_mail(const struct trace *t, u64 sector)
+{
+	return sector >= t->layout.mail && sector < t->layout.mail + MAIL_SECTORS;
+}
+
 /* Not locked. */
 u64 trace_add_op(struct trace *t, const struct trace_op *op);
-u64 trace_add_event(struct trace *t, enum trace_event_kind kind, u64 arg);
+u64 trace_add_event(struct trace *t, enum trace_event_kind kind, u32 chain, u64 arg);
+
+/* How many deltas have been the top of @chain when @delta, one of them, is. */
+u32 trace_rank(const struct trace *t, int delta);
 
 /* Into <dir>/trace and <dir>/log. */
 void trace_save(const struct trace *t, const char *dir, const void *log, u64 log_bytes);

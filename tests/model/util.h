@@ -13,6 +13,7 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int32_t s32;
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define SECTOR_SIZE 512
@@ -27,6 +28,11 @@ static inline u64 min_u64(u64 a, u64 b)
 }
 
 static inline u64 max_u64(u64 a, u64 b)
+{
+	return a > b ? a : b;
+}
+
+static inline double max_double(double a, double b)
 {
 	return a > b ? a : b;
 }

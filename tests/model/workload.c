@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <string.h>
+
+#include "workload.h"
+
+#define MIB_SECTORS	(MIB / SECTOR_SIZE)
+
+#define MIX_MIXED	{ .write = 62, .flush = 20, .discard = 9, .fua = 20, .hot = 70, .max = 512 }
+/* Small and durable at once: the journal goes round. */
+#define MIX_DURABLE	{ .write = 85, .flush = 7, .discard = 4, .fua = 85, .hot = 70, .max = 16 }
+#define MIX_FSYNC	{ .write = 55, .flush = 40, .discard = 2, .fua = 40, .hot = 50, .max = 64 }
+#define MIX_DISCARD	{ .write = 45, .flush = 10, .discard = 35, .fua = 10, .hot = 40, .max = 256 }
+/* Many records before the first flush: commits of several blocks. */
+#define MIX_BURST	{ .write = 100, .max = 8 }
+#define MIX_FILL	{ .write = 80, .flush = 8, .discard = 9, .fua = 10, .hot = 20, .max = 512 }
+
+static const struct workload workloads[] = {
+	{
+		.name = "mixed", .help = "a bit of everything",
+		.steps = "w.ws.ows.ws.ows.w.x.",
+		.mix = MIX_MIXED, .storm = MIX_DURABLE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 100, .storm_ops = 100,
+		.journal = 1024, .threads = 6,
+	},
+	{
+		.name = "fsync", .help = "small writes, nearly each of them flushed",
+		.steps = "ws.ws.ow.x.",
+		.mix = MIX_FSYNC, .storm = MIX_DURABLE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 130, .storm_ops = 100,
+		.journal = 1024, .threads = 4,
+	},
+	{
+		.name = "discard", .help = "a third of the operations are discards",
+		.steps = "w.ws.ws.owx.",
+		.mix = MIX_DISCARD, .storm = MIX_DISCARD,
+		.sectors = 6 * MIB_SECTORS + 3, .grain = 128, .ops = 250, .storm_ops = 250,
+		.journal = 1024, .threads = 6,
+	},
+	{
+		.name = "snapshot", .help = "many snapshots and reverts, few operations between them",
+		.steps = "wswswsw.rwswsw.ow.rwsw.xs.",
+		.mix = MIX_MIXED, .storm = MIX_FSYNC,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 24, .storm_ops = 40,
+		.journal = 1024, .threads = 6,
+	},
+	{
+		.name = "full", .help = "deltas too small for what is written, which grow when all stands still",
+		.steps = "w.ws.x.ws.ox.",
+		.mix = MIX_FILL, .storm = MIX_FILL,
+		.sectors = 20 * MIB_SECTORS, .grain = 1024, .ops = 90, .storm_ops = 120,
+		.journal = 1024, .threads = 6, .units = 2,
+	},
+	{
+		.name = "wrap", .help = "a journal of 64 blocks goes round and round",
+		.steps = "w.s.ox.s.x.",
+		.mix = MIX_MIXED, .storm = MIX_DURABLE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 40, .storm_ops = 220,
+		.journal = 64, .threads = 6,
+	},
+	{
+		.name = "checkpoint", .help = "checkpoints while commits of several blocks come in",
+		.steps = "sx.sx.wsx.ox.",
+		.mix = MIX_FSYNC, .storm = MIX_BURST,
+		.sectors = 16 * MIB_SECTORS, .grain = 8, .ops = 60, .storm_ops = 1100,
+		.journal = 64, .threads = 8,
+	},
+	{
+		.name = "clone", .help = "two chains that share sealed deltas, both written to",
+		.steps = "ws.wscwwswSw.rwow.x.",
+		.mix = MIX_MIXED, .storm = MIX_DURABLE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 50, .storm_ops = 100,
+		.journal = 1024, .threads = 8,
+	},
+	{
+		.name = "bare", .help = "no delta at all: tests the test",
+		.steps = "w.w.w.",
+		.mix = MIX_MIXED, .storm = MIX_MIXED,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 100, .journal = 1024,
+		.threads = 6,
+	},
+};
+
+const struct workload *workload_find(const char *name)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(workloads); i++)
+		if (!strcmp(workloads[i].name, name))
+			return &workloads[i];
+	return NULL;
+}
+
+void workload_list(void)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(workloads); i++)
+		printf("    %-12s %s\n", workloads[i].name, workloads[i].help);
+}
+
+u32 workload_deltas(const struct workload *w)
+{
+	const char *s;
+	u32 n = 0;
+
+	for (s = w->steps; *s; s++)
+		n += !!strchr("sSrc", *s);
+	return n;
+}
