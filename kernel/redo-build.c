@@ -19,6 +19,10 @@ static int to_word(struct redo_chain *c, u32 slot, __le64 disk, u64 *word)
 {
 	struct redo_grain g;
 
+	if (!disk) { /* unmapped: most words of most deltas */
+		*word = 0;
+		return 0;
+	}
 	if (redo_unpack_grain(disk, &g))
 		return -EUCLEAN;
 	switch (g.state) {

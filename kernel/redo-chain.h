@@ -111,6 +111,7 @@ struct redo_chain {
 	struct work_struct commit_work;
 	struct delayed_work tick;	/* commit timer */
 	struct delayed_work idle;	/* checkpoint when nothing else happens */
+	unsigned long last_commit;	/* jiffies; commit worker only */
 	struct work_struct event_work;
 	struct dm_kcopyd_client *kcopyd;
 	mempool_t change_pool;			/* struct redo_change, for workers */

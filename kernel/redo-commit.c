@@ -317,6 +317,7 @@ static void run_batch(struct redo_chain *c, struct batch *b)
 	struct bio *bio;
 	int r = 0;
 
+	c->last_commit = jiffies;
 	do {
 		r = commit_chunk(c, b);
 	} while (!r && !list_empty(&b->changes));
@@ -347,6 +348,7 @@ static bool is_parked(struct redo_chain *c)
  */
 static void idle_checkpoint(struct redo_chain *c)
 {
+	unsigned long end = c->last_commit + IDLE_INTERVAL;
 	bool due;
 
 	spin_lock_irq(&c->lock);
@@ -355,15 +357,18 @@ static void idle_checkpoint(struct redo_chain *c)
 	spin_unlock_irq(&c->lock);
 	if (READ_ONCE(c->mode) != REDO_MODE_RW || !redo_delta_dirty(c->active))
 		return;
-	if (due)
+	/* The timer is not moved with each commit: where it comes early, it is set again. */
+	if (due && time_after_eq(jiffies, end))
 		run_checkpoint(c);
-	else
-		mod_delayed_work(c->commit_wq, &c->idle, IDLE_INTERVAL);
+	else if (!delayed_work_pending(&c->idle))
+		queue_delayed_work(c->commit_wq, &c->idle,
+				   time_before(jiffies, end) ? end - jiffies : IDLE_INTERVAL);
 }
 
 static void commit_run(struct work_struct *work)
 {
 	struct redo_chain *c = container_of(work, struct redo_chain, commit_work);
+	bool again = true;	/* space has not been looked at yet */
 	struct batch b;
 
 	/*
@@ -376,9 +381,11 @@ static void commit_run(struct work_struct *work)
 		run_batch(c, &b);
 		redo_nospace_run(c);
 		redo_evict_run(c);	/* there may be no end to the batches */
+		again = false;
 	}
 	if (c->active) {
-		redo_nospace_run(c);
+		if (again)
+			redo_nospace_run(c);
 		finish_sealed(c);
 		idle_checkpoint(c);
 	}

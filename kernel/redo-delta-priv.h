@@ -77,6 +77,8 @@ struct redo_tree {
 	u32 height;			/* level of the root */
 	struct redo_ptr root;		/* of what is on the disk, or HOLE or ZERO */
 	struct xarray dirty[REDO_LEVELS_MAX];	/* struct redo_node by index */
+	struct xarray kept[REDO_LEVELS_MAX];	/* mutex: the same, written and unchanged since */
+	u32 n_kept;				/* mutex */
 };
 
 /* Bitmaps of a unit that is being handed out, or has been of late. */

@@ -287,6 +287,8 @@ void redo_delta_release(struct redo_delta *d, void *owner)
 		return;
 	redo_space_release(d);
 	mutex_lock(&d->mutex);
+	redo_kept_drop(&d->map);
+	redo_kept_drop(&d->alloc);
 	/* A commit whose records nobody applied: replay has to do it. */
 	if (d->unapplied)
 		redo_delta_fail(d, "applying a commit", -EIO);

@@ -31,9 +31,10 @@ void redo_tree_init(struct redo_tree *t, enum redo_tree_id id)
 	memset(&t->root, 0, sizeof(t->root));
 	for (i = 0; i < REDO_LEVELS_MAX; i++)
 		xa_init(&t->dirty[i]);
+	redo_kept_init(t);
 }
 
-static void redo_node_free(struct redo_node *n)
+void redo_node_free(struct redo_node *n)
 {
 	if (!n)
 		return;
@@ -52,6 +53,7 @@ void redo_tree_exit(struct redo_delta *d, struct redo_tree *t)
 			redo_node_free(n);
 		xa_destroy(&t->dirty[l]);
 	}
+	redo_kept_drop(t);
 }
 
 static int redo_tree_bad(struct redo_delta *d, struct redo_tree *t, u64 blocknr,
@@ -88,6 +90,8 @@ static int redo_leaf_check(struct redo_delta *d, const struct redo_disk_node *dn
 	int i;
 
 	for (i = 0; i < REDO_FANOUT; i++) {
+		if (!dn->word[i]) /* unmapped: most words of most deltas */
+			continue;
 		if (redo_unpack_grain(dn->word[i], &g))
 			return -EUCLEAN;
 		if (g.state == REDO_GRAIN_MAPPED && !redo_space_data_ok(d, g.phys, 1))
@@ -270,10 +274,13 @@ struct redo_node *redo_tree_dirty(struct redo_delta *d, struct redo_tree *t,
 		return ERR_PTR(r);
 	if (n)
 		return n;
-	n = redo_node_alloc(d, t, level, index);
-	if (!n)
-		return ERR_PTR(-ENOMEM);
-	r = redo_node_fill(d, t, n, &ptr);
+	n = redo_kept_take(t, level, index, &ptr);
+	if (!n) {
+		n = redo_node_alloc(d, t, level, index);
+		if (!n)
+			return ERR_PTR(-ENOMEM);
+		r = redo_node_fill(d, t, n, &ptr);
+	}
 	if (!r)
 		r = redo_node_insert(d, t, n);
 	if (r) {
@@ -376,6 +383,8 @@ int redo_tree_collapse(struct redo_delta *d, struct redo_tree *t, u64 leaf,
 		redo_node_count(d, n, -1);
 		redo_node_free(n);
 	}
+	/* What is kept of it is of no use any more. */
+	redo_node_free(redo_kept_take(t, 0, leaf, &stand));
 	return 0;
 }
 
@@ -397,18 +406,27 @@ void redo_tree_clean(struct redo_delta *d, struct redo_tree *t, u64 generation)
 	struct redo_node *n, *next;
 	unsigned long i;
 	LIST_HEAD(old);
+	u64 count = 0;
 	u32 l;
 
 	down_write(&d->sem);
 	t->root = redo_tree_new_root(t, generation);
 	for (l = 0; l < REDO_LEVELS_MAX; l++) {
-		xa_for_each(&t->dirty[l], i, n)
+		xa_for_each(&t->dirty[l], i, n) {
 			list_add(&n->list, &old);
+			count++;
+		}
 		xa_destroy(&t->dirty[l]);
 	}
 	up_write(&d->sem);
+	redo_kept_room(t, count);
 	list_for_each_entry_safe(n, next, &old, list) {
 		redo_node_count(d, n, -1);
-		redo_node_free(n);
+		n->old.kind = REDO_PTR_BLOCK;
+		n->old.blocknr = n->new_block;
+		n->old.gen_tag = generation & REDO_GEN_TAG_MASK;
+		n->old_freed = false;
+		n->new_block = 0;
+		redo_kept_add(t, n);
 	}
 }

@@ -42,6 +42,21 @@ void redo_tree_clean(struct redo_delta *d, struct redo_tree *t, u64 generation);
 /* The root as it is after writing the dirty nodes. */
 struct redo_ptr redo_tree_new_root(struct redo_tree *t, u64 generation);
 
+void redo_node_free(struct redo_node *n);
+
+/*
+ * redo-kept.c: nodes that have been written and are not dirty any more. Mutex.
+ */
+void redo_kept_init(struct redo_tree *t);
+void redo_kept_drop(struct redo_tree *t);
+/* @n nodes will be added: the older ones go if there would be too many. */
+void redo_kept_room(struct redo_tree *t, u64 n);
+/* @n is as on the disk at its pointer @n->old. It is kept, or freed. */
+void redo_kept_add(struct redo_tree *t, struct redo_node *n);
+/* The node, if @ptr says that it still stands there; kept no longer, whatever it was. */
+struct redo_node *redo_kept_take(struct redo_tree *t, u32 level, u64 index,
+				 const struct redo_ptr *ptr);
+
 static inline struct redo_disk_node *redo_node_words(struct redo_node *n)
 {
 	return n->data;
