@@ -131,7 +131,7 @@ bool history_zeroed_since(const struct history *h, u64 sector, u64 gen, u64 now)
 	u32 i;
 
 	for (i = h->first[sector + 1]; i-- > h->first[sector] && h->ops[i] > gen; )
-		if (!value(t, h->ops[i]) && t->op[h->ops[i]].submit <= now)
+		if (t->op[h->ops[i]].kind == TRACE_ZERO && t->op[h->ops[i]].submit <= now)
 			return true;
 	return false;
 }

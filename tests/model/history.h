@@ -34,7 +34,7 @@ void history_check_points(const struct history *h);
  */
 bool history_may_hold(const struct history *h, const struct moment *m, u64 sector,
 		      u64 gen, int top, u64 *expected);
-/* Has anything zeroed @sector after @gen that began by clock @now? */
+/* Has a write-zeroes of @sector after @gen begun by clock @now? */
 bool history_zeroed_since(const struct history *h, u64 sector, u64 gen, u64 now);
 void history_print(const struct history *h, u64 sector);
 

@@ -63,7 +63,8 @@ static int stamp_order(const void *a, const void *b, u64 seed)
  * The log has a plain write after a FUA write to the same sector, if that
  * completed before the flush that covers the plain one was sent. Which of them
  * came first? Where both are stamped their stamps tell. Zeroes came first unless
- * something has zeroed the sector since; anything else did.
+ * a write-zeroes has zeroed the sector since (a discard does not: it sends no zeroes
+ * to a device below); anything else did.
  */
 static bool older_than_fua(const struct player *p, u64 sector, const void *data)
 {
