@@ -16,6 +16,10 @@ fi
 redosetup=$TOP/build/userspace/redosetup
 [[ -x $redosetup ]] && offline=(--redosetup "$redosetup") || offline=()
 
+# A cut makes and removes a dozen devices, and each of those waits for RCU.
+echo 1 > /sys/kernel/rcu_expedited
+defer eval 'echo 0 > /sys/kernel/rcu_expedited'
+
 # crash <redo-crash option>...: a run that fails can be repeated exactly from
 # what it leaves in the results directory
 crash() {
