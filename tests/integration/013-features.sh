@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml 6.1
 #
 # Feature arguments: every one right, in any order; wrong ones refused by name;
 # the status table loads again as it is.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml
 #
 # A table that does not describe the chain is refused with the device's name,
 # and no byte of any device changes.

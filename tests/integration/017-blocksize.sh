@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml 6.1
 #
 # Logical block sizes: a delta's may not be larger than the chain's.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml 6.1
 #
 # Writes of parts of grains, at every alignment that matters, with grains of 4k,
 # 64k and 1M: over the base, over a delta below, over zeroes, over own grains.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml
 #
 # Freed grains are used again: a delta whose blocks are written and discarded
 # over and over does not grow, by discard as by zeroes.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml 6.1
 #
 # Discards: whole grains read as zeroes, parts of grains are left alone; passed
 # down to the delta's device unless told otherwise; ignored when asked.

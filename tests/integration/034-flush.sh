@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.1
 #
 # What a flush or a FUA write has promised is on the disk at that moment; on
 # devices with a write cache and, where the block layer completes flushes by

@@ -8,7 +8,7 @@
 . "$TOP/tests/lib/redo.sh"
 require fio
 
-grains=${REDO_GRAINS:-12000}
+grains=${REDO_GRAINS:-8000}
 ((grains > 100000)) && limit=16 || limit=4
 parameters=/sys/module/dm_redo/parameters
 was=$(cat $parameters/budget)

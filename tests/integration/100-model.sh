@@ -12,7 +12,7 @@ require_target redo
 
 seed=${REDO_SEED:-1000}
 if [[ $KERNEL == uml ]]; then
-	seconds=10 steps=25
+	seconds=7 steps=25
 else
 	seconds=4 steps=10
 fi

@@ -51,12 +51,18 @@ static unsigned int owner(u64 g, unsigned int n, unsigned int all)
 	return (n - 1 - k) / SHARED * SHARED + k + 1;
 }
 
+/* Is the grain at @data all @byte? */
+static bool holds(const u8 *data, u8 byte)
+{
+	return *data == byte && !memcmp(data, data + 1, GRAIN * SECTOR_SIZE - 1);
+}
+
 /* As it was when the newest delta was the @n-th of @all. */
 static void check(struct dmdev *chain, unsigned int n, unsigned int all)
 {
 	int fd = blk_open(chain->path, false);
 	u8 *data = xmalloc_io(MIB);
-	u64 g, i;
+	u64 g;
 
 	for (g = 0; g < BASE / GRAIN; g++) {
 		u64 in = g * GRAIN * SECTOR_SIZE % MIB;
@@ -64,10 +70,9 @@ static void check(struct dmdev *chain, unsigned int n, unsigned int all)
 
 		if (!in && blk_read(fd, data, g * GRAIN, MIB / SECTOR_SIZE))
 			die("cannot read the chain at sector %llu", (unsigned long long)g * GRAIN);
-		for (i = 0; i < GRAIN * SECTOR_SIZE; i++)
-			if (data[in + i] != (who ? who % 251 + 1 : 0))
-				die("point %u, sector %llu: 0x%02x, expected that of delta %u", n,
-				    (unsigned long long)g * GRAIN + i / SECTOR_SIZE, data[in + i], who);
+		if (!holds(data + in, who ? who % 251 + 1 : 0))
+			die("point %u, sector %llu: not that of delta %u", n,
+			    (unsigned long long)g * GRAIN, who);
 	}
 	close(fd);
 	free(data);
