@@ -9,9 +9,9 @@
 . "$TOP/tests/lib/fault.sh"
 load_fault_target
 
-faults 61
-faults 97 --when after --kinds w --small-journal
-faults 89 --scope all --kinds wf
-faults 101 --scope here --grain 64K
-faults 415 --what slab
-faults 201 --what page
+faults 101
+faults 151 --when after --kinds w --small-journal
+faults 139 --scope all --kinds wf
+faults 151 --scope here --grain 64K
+faults 601 --what slab
+faults 331 --what page
