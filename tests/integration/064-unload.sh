@@ -8,10 +8,20 @@
 ko=$(sed -n 's/^REDO_MODULE=//p' "$REDO_RESULTS/environment")
 [[ -f $ko ]] || skip 'the module was not loaded from a file'
 
+# the cases that follow need it
+back() {
+	dmsetup remove --retry chain 2> /dev/null
+	grep -q '^dm_redo ' /proc/modules || insmod "$ko"
+}
+defer back
+
+# (A cache that was merged with another leaves its symbolic link in /sys/kernel/slab,
+# until one of that name is made again.)
 traces() {
 	grep -hoE '^redo_[a-z_]+' /proc/slabinfo || true
 	ps -eo comm | grep -E '^(redo|kworker/R-redo)' || true
-	ls -d /sys/kernel/debug/*redo* /sys/kernel/slab/redo_* 2>/dev/null || true
+	ls -d /sys/kernel/debug/*redo* 2> /dev/null || true
+	find /sys/kernel/slab -maxdepth 1 -type d -name 'redo_*' 2> /dev/null
 }
 
 mkdisk base 8M
