@@ -26,7 +26,7 @@ traces() {
 
 mkdisk base 8M
 mkdisk d1 32M
-for ((i = 0; i < 12; i++)); do
+for ((i = 0; i < 4; i++)); do
 	rio "$d1" "n 0 64k"
 	dmsetup create chain --table "$(line "$base" "$d1")"
 	rio /dev/mapper/chain "w 0 64k $((i + 1))" "w 1M 512 7" f "q 0 64k $((i + 1))"
