@@ -436,6 +436,7 @@ int redo_commit_init(struct redo_chain *c)
 	INIT_WORK(&c->commit_work, commit_run);
 	INIT_DELAYED_WORK(&c->tick, tick_run);
 	INIT_DELAYED_WORK(&c->idle, idle_run);
+	c->last_commit = jiffies;
 	return mempool_init_slab_pool(&c->change_pool, CHANGE_POOL_MIN, change_cache);
 }
 

@@ -171,13 +171,20 @@ static struct redo_dir *take_dir(struct redo_chain *c, u64 n)
 	return dir;
 }
 
+/*
+ * Never waits for a builder: he may wait for memory, and memory for a flush, that is
+ * for this worker. Whoever has built looks at the budget when he is done.
+ */
 static u32 evict_dirs(struct redo_chain *c, struct redo_dir **batch, u64 want, u64 *left)
 {
 	struct redo_map *map = &c->map;
 	u32 n = 0, i;
 
+	if (!down_write_trylock(&c->building)) {
+		*left = 0;
+		return 0;
+	}
 	want = min_t(u64, want, EVICT_BATCH);
-	down_write(&c->building); /* waits for metadata to be read, for no change */
 	for (; n < want && *left; (*left)--) {
 		if (++map->dir_hand >= map->nr_dirs)
 			map->dir_hand = 0;
