@@ -30,7 +30,7 @@ args=()
 case $flavour in
 uml)
 	kdir=$("$top/tests/guest/build-uml.sh")
-	args=(ARCH=um) ;;
+	args=(ARCH=um "KCFLAGS=-include $top/tests/lib/every-message.h") ;;
 kunit)
 	kdir=$("$top/tests/guest/build-uml.sh")
 	args=(ARCH=um REDO_KUNIT=1)
