@@ -240,6 +240,18 @@ int redo_chain_check_sharing(struct redo_chain *c, struct redo_chain *pred)
 	return 0;
 }
 
+bool redo_chains_use(const struct block_device *bdev)
+{
+	struct redo_chain *c;
+	bool r = false;
+
+	mutex_lock(&redo_chains_mutex);
+	list_for_each_entry(c, &redo_chains, registry)
+		r |= uses(c, bdev);
+	mutex_unlock(&redo_chains_mutex);
+	return r;
+}
+
 void redo_chain_attach(struct redo_chain *c)
 {
 	lockdep_assert_held(&redo_chains_mutex);
@@ -286,20 +298,21 @@ void redo_chain_release(struct redo_chain *c, bool clean)
  */
 int redo_chain_quiesce(struct redo_chain *c)
 {
+	bool rw = READ_ONCE(c->mode) == REDO_MODE_RW;
 	int i, r = 0;
 
 	for (i = 0; i < REDO_WORKERS; i++)
 		flush_work(&c->worker[i].work);
 	cancel_delayed_work_sync(&c->tick);
-	if (c->active && READ_ONCE(c->mode) == REDO_MODE_RW)
-		r = redo_commit_drain(c);
+	if (c->active) /* also to drop what was still acknowledged in read-only mode */
+		r = redo_commit_drain(c) && rw ? -EIO : 0;
 	else if (c->writable && redo_chain_is_passthrough(c))
 		r = blkdev_issue_flush(c->slot[0].bdev);
 	if (r)
 		redo_chain_set_mode(c, REDO_MODE_RO, "what was written cannot be flushed");
 	spin_lock_irq(&c->lock);
 	c->parked = true;
-	c->lost = r;
+	c->lost |= r;
 	spin_unlock_irq(&c->lock);
 	cancel_delayed_work_sync(&c->tick);
 	flush_work(&c->commit_work); /* what began before it could see that */

@@ -124,7 +124,7 @@ struct redo_chain {
 	bool suspending, noflush;
 	bool parked;			/* suspended: nothing may be started */
 	bool event_pending;
-	bool lost;			/* the last commit at a suspend has failed */
+	bool lost;			/* what was acknowledged could not be committed */
 	unsigned long no_space_since;	/* jiffies */
 	struct list_head changes;	/* of the next commit, in the order they happened */
 	u32 nr_changes;
@@ -150,7 +150,7 @@ enum redo_io_state {
 	REDO_IO_PASS,		/* sent on, nothing to do at its end */
 	REDO_IO_MAPPED,		/* read, or overwrite in place; counted in flight */
 	REDO_IO_FIRST,		/* first write: entries are pending, counted in flight */
-	REDO_IO_ZEROING,	/* write-zeroes of a part of an own grain, by kcopyd; counted in flight */
+	REDO_IO_ZEROING,	/* write-zeroes of a part of an own grain; counted in flight */
 	REDO_IO_DONE,		/* everything is over: let it end */
 };
 
@@ -163,6 +163,8 @@ struct redo_io {
 	u64 grain;		/* FIRST: first logical grain */
 	u64 phys;		/* FIRST: first physical grain */
 	u64 old;		/* FIRST: the word that the first grain had */
+	u64 run;		/* places taken for what follows the piece, and how many */
+	u32 run_len;
 	struct redo_leaf *leaf;	/* FIRST: kept resident by its busy count */
 	struct redo_change *change;	/* FIRST: to join the next commit */
 	struct redo_chain *chain;
@@ -211,6 +213,8 @@ struct redo_chain *redo_chain_find(struct mapped_device *md, sector_t begin);
  * Logs; -EBUSY.
  */
 int redo_chain_check_sharing(struct redo_chain *c, struct redo_chain *pred);
+/* Does a chain that is at work use @bdev, as base or delta? Takes redo_chains_mutex. */
+bool redo_chains_use(const struct block_device *bdev);
 void redo_chain_attach(struct redo_chain *c);
 /* Under redo_chains_mutex. Off the registry; no-op if it is not on it. */
 void redo_chain_unlist(struct redo_chain *c);
@@ -271,6 +275,8 @@ bool redo_prepare_leaf(struct redo_chain *c, struct bio *bio);
 /* Worker: copy-up of the bio's one grain, from the look-up on. */
 void redo_bio_copyup(struct redo_chain *c, struct bio *bio);
 
+/* Gives back what was taken for the next piece, the change included. Any context. */
+void redo_io_release(struct redo_io *io);
 /* The bio is over as far as we are concerned. Any context. */
 void redo_bio_finish(struct bio *bio, blk_status_t status);
 /* After a piece: the rest, the commit that FUA waits for, or the end. Any context. */

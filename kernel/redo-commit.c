@@ -238,6 +238,17 @@ static int apply(struct redo_chain *c, struct list_head *chunk, int error)
 	return error;
 }
 
+/* Acknowledged changes that will never be durable: see check_lost_writes(). */
+static void drop_changes(struct redo_chain *c, struct list_head *changes, int error)
+{
+	if (list_empty(changes))
+		return;
+	spin_lock_irq(&c->lock);
+	c->lost = true;
+	spin_unlock_irq(&c->lock);
+	apply(c, changes, error);
+}
+
 static int commit_chunk(struct redo_chain *c, struct batch *b)
 {
 	struct list_head chunk;
@@ -251,7 +262,10 @@ static int commit_chunk(struct redo_chain *c, struct batch *b)
 		redo_chain_set_mode(c, REDO_MODE_RO, "the journal cannot be written");
 	if (r || list_empty(&b->changes))
 		end_waiters(&b->waiters, r);
-	return apply(c, &chunk, r);
+	if (!r)
+		return apply(c, &chunk, 0);
+	drop_changes(c, &chunk, r);
+	return r;
 }
 
 /* A failed first write: what was below shows again; then the bio ends with its error. */
@@ -323,7 +337,7 @@ static void run_batch(struct redo_chain *c, struct batch *b)
 	} while (!r && !list_empty(&b->changes));
 	if (r) { /* the mode is read-only now: nothing of the rest can be kept */
 		end_waiters(&b->waiters, r);
-		apply(c, &b->changes, r);
+		drop_changes(c, &b->changes, r);
 	}
 	c->commit_error = r;
 	while ((bio = bio_list_pop(&b->failed)))

@@ -62,12 +62,22 @@ static int claim_slots(struct redo_chain *c)
 static int fill_takeover(struct redo_chain *c, u32 slot, struct redo_takeover *to)
 {
 	struct redo_super parent;
+	int r;
 
 	memset(to, 0, sizeof(*to));
 	if (slot > 1) {
 		redo_delta_super(c->slot[slot - 1].delta, &parent);
 		to->parent_content = redo_mutant(seal_after_child) ? 1 : parent.content_generation;
 		return 0;
+	}
+	/*
+	 * A flush from now on goes to the delta, but vouches for all that was acknowledged
+	 * before: by a table of another target, or by who wrote to the base itself.
+	 */
+	r = blkdev_issue_flush(c->slot[0].bdev);
+	if (r) {
+		DMERR("%pg: the base cannot be flushed: error %d", c->slot[0].bdev, r);
+		return r;
 	}
 	to->fingerprint = true;
 	return redo_base_fingerprint(c->slot[0].bdev, &to->base_fp_head, &to->base_fp_tail);
@@ -213,13 +223,13 @@ out:
 }
 
 /*
- * What was acknowledged could not be made durable at the suspend. Writes and flushes to
- * this table would have failed from then on; the next one would show older content,
- * and complete flushes, as if nothing had happened. Somebody must be told, once.
+ * What was acknowledged could not be made durable. Writes and flushes to the old table
+ * fail ever since; the next one would show older content, and complete flushes, as if
+ * nothing had happened. Whoever exchanges the tables must be told, once.
  */
 static int check_lost_writes(struct redo_chain *old)
 {
-	return old && (old->lost || old->event_pending) && old->mode == REDO_MODE_RO ? -EIO : 0;
+	return old && old->lost ? -EIO : 0;
 }
 
 static int do_handover(struct redo_target *t)

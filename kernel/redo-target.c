@@ -70,7 +70,10 @@ static int get_delta(struct redo_target *t, u32 i)
 
 	if (t->writable && i == t->nr_deltas - 1) {
 		r = redo_delta_probe(bdev);
-		if (r == REDO_PROBE_BLANK)
+		if (r == REDO_PROBE_BLANK && redo_chains_use(bdev)) {
+			DMERR("%pg: in use by another chain, cannot become a delta", bdev);
+			r = -EBUSY;
+		} else if (r == REDO_PROBE_BLANK)
 			r = redo_validate_chain(t, i) ?: redo_format_blank(t, i);
 		else if (r == REDO_PROBE_FOREIGN) {
 			DMERR("%pg: neither a delta nor blank: zero its first 4 KiB if it is to become one",

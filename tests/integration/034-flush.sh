@@ -45,6 +45,27 @@ round() {
 }
 
 round ''
+
+# what another target has acknowledged, in the base's cache: flushes will go to the delta
+flushes() {
+	local stat
+	read -ra stat < "/sys/block/${1#/dev/}/stat"
+	echo "${stat[15]}"
+}
+mkdisk base 16M
+mkdisk d1 32M
+mkdm chain <<< "0 $(sectors "$base") linear $base 0"
+rio /dev/mapper/chain "w 4M 4k 3"
+before=$(flushes "$base")
+dmsetup load chain --table "$(line "$base" "$d1")"
+dmsetup suspend --nolockfs chain
+dmsetup resume chain
+(($(flushes "$base") > before)) || fail "the base was not flushed before its first delta"
+rio /dev/mapper/chain "q 4M 4k 3"
+rmdm chain
+losetup -d "$base" "$d1"
+rm "$SCRATCH"/{base,d1}.img
+
 round --write-through
 
 # a second writer of the same grain must not get ahead of the first one's record:
