@@ -215,6 +215,7 @@ int redo_apply_extent(struct redo_delta *d, const struct redo_extent *e)
 		if (part.type == REDO_REC_MAP)
 			part.phys += part.len;
 		part.len = left - part.len;
+		cond_resched();
 	}
 	return r;
 }

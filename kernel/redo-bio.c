@@ -11,6 +11,8 @@
  */
 #include "redo-chain.h"
 
+#define STREAM_MIN	8	/* grains of a write that may belong to a stream */
+
 /* What a step did with the bio. */
 enum step {
 	STEP_SEND,	/* remapped: to be submitted */
@@ -47,14 +49,26 @@ static void cut(struct bio *bio, sector_t sectors, bool worker)
 		dm_accept_partial_bio(bio, sectors);
 }
 
+static void give_back_run(struct redo_io *io)
+{
+	if (io->run_len)
+		redo_delta_unalloc(io->chain->active, io->run, io->run_len);
+	io->run_len = 0;
+}
+
+void redo_io_release(struct redo_io *io)
+{
+	if (io->change)
+		redo_change_free(io->chain, io->change);
+	io->change = NULL;
+	give_back_run(io);
+}
+
 void redo_bio_finish(struct bio *bio, blk_status_t status)
 {
 	struct redo_io *io = redo_io(bio);
 
-	if (io->change) {
-		redo_change_free(io->chain, io->change);
-		io->change = NULL;
-	}
+	redo_io_release(io);
 	io->state = REDO_IO_DONE;
 	bio->bi_status = status;
 	bio_endio(bio);
@@ -270,10 +284,37 @@ static u32 below_run(struct redo_chain *c, struct redo_leaf *leaf, u64 grain, u3
 }
 
 /*
+ * Places for up to @len grains from @grain on. A stream of writes is not split where
+ * it need not be, and does not begin a leaf where the unit ends before the leaf: a leaf
+ * that is one run is one word of the map, and one bio when it is read.
+ */
+static u32 take_run(struct redo_chain *c, u64 grain, u32 len, u64 *phys)
+{
+	u32 fit = 0;
+
+	if (len >= STREAM_MIN)
+		fit = redo_leaf_offset(grain) ? len : max_t(u32, len, REDO_FANOUT);
+	return redo_delta_alloc(c->active, len, fit, phys);
+}
+
+/*
+ * A worker does a bio's pieces one after the other, with other bios in between: so that
+ * these do not come between their places as well, the next piece's are taken now.
+ */
+static void take_ahead(struct redo_chain *c, struct redo_io *io, u32 left)
+{
+	u64 next = io->grain + io->len;
+
+	if (!io->run_len && left && !redo_leaf_offset(next))
+		io->run_len = take_run(c, next, left, &io->run);
+}
+
+/*
  * Set entries pending and give them a place. In an RCU read section; on
  * STEP_SEND the io holds the leaf, the change and @io->len grains at @io->phys.
  */
-static enum step begin_first(struct redo_chain *c, struct redo_io *io, u64 grain, u32 max)
+static enum step begin_first(struct redo_chain *c, struct redo_io *io, u64 grain, u32 max,
+			     bool worker)
 {
 	u32 want, got, n;
 
@@ -285,10 +326,15 @@ static enum step begin_first(struct redo_chain *c, struct redo_io *io, u64 grain
 	if (!io->leaf)
 		return STEP_BUILD;
 	want = below_run(c, io->leaf, grain, max);
-	got = want ? redo_delta_alloc(c->active, want, &io->phys) : 0;
+	if (want && !io->run_len)
+		io->run_len = take_run(c, grain, want, &io->run);
+	got = min(want, io->run_len);
+	io->phys = io->run;
 	n = got ? redo_entries_begin(c, io->leaf, grain, got, &io->old) : 0;
-	if (n < got)
-		redo_delta_unalloc(c->active, io->phys + n, got - n);
+	io->run += n;
+	io->run_len -= n;
+	if (n < want)
+		give_back_run(io);
 	if (!n) {
 		redo_leaf_unbusy(io->leaf);
 		io->leaf = NULL;
@@ -296,6 +342,8 @@ static enum step begin_first(struct redo_chain *c, struct redo_io *io, u64 grain
 	}
 	io->grain = grain;
 	io->len = n;
+	if (worker)
+		take_ahead(c, io, max - n);
 	io->state = REDO_IO_FIRST;
 	io->change->cookie = io->leaf;
 	io->change->reserved = 0;
@@ -350,7 +398,7 @@ static enum step step_first_write(struct redo_chain *c, struct bio *bio, u64 gra
 	}
 	if (!worker && (redo_commit_is_behind(c) || redo_mutant(record_before_data)))
 		return STEP_AGAIN;
-	step = begin_first(c, io, grain, whole);
+	step = begin_first(c, io, grain, whole, worker);
 	if (step != STEP_SEND)
 		return step;
 	cut_grains(c, bio, io->len, worker);
@@ -453,6 +501,7 @@ static void io_init(struct redo_chain *c, struct bio *bio)
 	io->has_rest = false;
 	io->leaf = NULL;
 	io->change = NULL;
+	io->run_len = 0;
 	io->chain = c;
 }
 
@@ -501,10 +550,7 @@ int redo_bio_end_io(struct redo_chain *c, struct bio *bio, blk_status_t *error)
 	}
 	if (!piece_over(c, bio, *error))
 		return DM_ENDIO_INCOMPLETE;
-	if (io->change) {
-		redo_change_free(c, io->change);
-		io->change = NULL;
-	}
+	redo_io_release(io);
 	io->state = REDO_IO_DONE;
 	return DM_ENDIO_DONE;
 }
@@ -519,8 +565,12 @@ bool redo_prepare_leaf(struct redo_chain *c, struct bio *bio)
 	int r;
 
 	r = redo_build_leaf(c, redo_leaf_index(grain));
+	if (r == -ENOMEM) { /* it comes back: nothing that we wait for needs this leaf */
+		schedule_timeout_uninterruptible(max(HZ / 50, 1));
+		return true;
+	}
 	if (r) {
-		redo_bio_piece_done(c, bio, r == -ENOMEM ? BLK_STS_RESOURCE : BLK_STS_IOERR);
+		redo_bio_piece_done(c, bio, BLK_STS_IOERR);
 		return false;
 	}
 	if (bio_op(bio) == REQ_OP_READ)
@@ -545,7 +595,7 @@ void redo_bio_copyup(struct redo_chain *c, struct bio *bio)
 	rcu_read_lock();
 	word = redo_map_word(&c->map, grain);
 	if (redo_word_is_below(word, c->active_slot))
-		step = begin_first(c, io, grain, 1);
+		step = begin_first(c, io, grain, 1, true);
 	rcu_read_unlock();
 	if (step == STEP_SEND) {
 		redo_copyup(c, bio);
@@ -558,6 +608,7 @@ void redo_bio_copyup(struct redo_chain *c, struct bio *bio)
 	}
 	if (step == STEP_BUILD && !redo_prepare_leaf(c, bio))
 		return;
+	redo_io_release(io); /* whoever is in front may need it */
 	redo_defer(c, bio); /* the word has changed: look again */
 }
 

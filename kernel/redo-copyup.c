@@ -83,6 +83,15 @@ static struct dm_io_region active_region(struct redo_chain *c, u64 phys, sector_
 	};
 }
 
+/* Not with dm_kcopyd_zero(): a device may offer to write zeroes, and then refuse. */
+static void zero_region(struct redo_io *io, const struct dm_io_region *to)
+{
+	int r = blkdev_issue_zeroout(to->bdev, to->sector, to->count, GFP_NOIO, 0);
+
+	if (r)
+		io->copy_error = errno_to_blk_status(r);
+}
+
 /* Fill [off, off + count) sectors of the new grain from where @word points. */
 static void copy_part(struct redo_chain *c, struct bio *bio, u64 word, sector_t off,
 		      sector_t count)
@@ -92,11 +101,11 @@ static void copy_part(struct redo_chain *c, struct bio *bio, u64 word, sector_t 
 
 	if (!count)
 		return;
-	atomic_inc(&io->copies);
 	if (redo_word_state(word) == REDO_W_ZERO) {
-		dm_kcopyd_zero(c->kcopyd, 1, &to, 0, copy_done, bio);
+		zero_region(io, &to);
 		return;
 	}
+	atomic_inc(&io->copies);
 	if (redo_word_state(word) == REDO_W_MAPPED) {
 		from.bdev = c->slot[redo_word_slot(word)].bdev;
 		from.sector = redo_grain_to_sector(c, redo_word_phys(word)) + off;
@@ -138,5 +147,6 @@ void redo_zero_part(struct redo_chain *c, struct bio *bio, u64 phys)
 	io->state = REDO_IO_ZEROING;
 	io->copy_error = BLK_STS_OK;
 	atomic_set(&io->copies, 1);
-	dm_kcopyd_zero(c->kcopyd, 1, &to, 0, copy_done, bio);
+	zero_region(io, &to);
+	put_copy(bio);
 }

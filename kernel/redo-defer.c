@@ -96,6 +96,7 @@ void redo_wait_pending(struct redo_chain *c, struct bio *bio, u64 grain)
 	unsigned long flags;
 	bool pending;
 
+	redo_io_release(redo_io(bio)); /* whoever is in front may need it */
 	atomic_inc(&c->nr_waiting);
 	smp_mb__after_atomic(); /* pairs with redo_wake_pending(): count, then look again */
 	spin_lock_irqsave(&w->lock, flags);

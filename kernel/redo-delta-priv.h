@@ -161,6 +161,7 @@ struct redo_delta {
 	u64 head_commit;		/* number of the next commit */
 	u64 unapplied;			/* grains committed and not applied */
 	void *jbuf[REDO_COMMIT_BLOCKS];
+	u32 jbuf_used[REDO_COMMIT_BLOCKS];	/* bytes; zero behind */
 	void *buf;			/* superblock, unit header; mutex */
 	void *leaf_buf;			/* apply; mutex */
 

@@ -630,14 +630,28 @@ int redo_delta_apply(struct redo_delta *d, const struct redo_extent *e)
 	return r;
 }
 
+/* Blocks of the journal that replay would read; *@size: of how many. */
+static u64 redo_delta_journal_used(struct redo_delta *d, u64 *size)
+{
+	unsigned long flags;
+	u64 used;
+
+	/* Called with every commit: a copy of the whole superblock would show. */
+	spin_lock_irqsave(&d->sb_lock, flags);
+	used = READ_ONCE(d->head_seq) - d->sb.replay_seq;
+	*size = d->sb.journal_blocks;
+	spin_unlock_irqrestore(&d->sb_lock, flags);
+	return used;
+}
+
 bool redo_delta_wants_checkpoint(struct redo_delta *d, u64 max_dirty)
 {
-	struct redo_super sb;
+	u64 used, size;
 
 	if (READ_ONCE(d->n_dirty) >= min_t(u64, max_dirty, REDO_DIRTY_CAP))
 		return true;
-	redo_delta_super(d, &sb);
-	return READ_ONCE(d->head_seq) - sb.replay_seq >= sb.journal_blocks / 2;
+	used = redo_delta_journal_used(d, &size);
+	return used >= size / 2;
 }
 
 u32 redo_delta_commit_max(struct redo_delta *d)
@@ -673,9 +687,8 @@ int redo_delta_checkpoint(struct redo_delta *d, bool clean)
 
 void redo_delta_usage(struct redo_delta *d, struct redo_usage *u)
 {
-	struct redo_super sb;
+	u64 size;
 
-	redo_delta_super(d, &sb);
 	u->units_total = redo_io_units(d->bdev);
 	u->units_taken = READ_ONCE(d->nr_units);
 	u->units_meta = READ_ONCE(d->n_meta);
@@ -683,7 +696,7 @@ void redo_delta_usage(struct redo_delta *d, struct redo_usage *u)
 	u->grains_used = READ_ONCE(d->data_used);
 	u->meta_used = READ_ONCE(d->meta_used);
 	u->dirty_nodes = READ_ONCE(d->n_dirty);
-	u->journal_used = READ_ONCE(d->head_seq) - sb.replay_seq;
+	u->journal_used = redo_delta_journal_used(d, &size);
 }
 
 int redo_delta_module_init(void)

@@ -159,12 +159,12 @@ int redo_delta_checkpoint(struct redo_delta *d, bool clean);
 /* --- space: data grains of the active delta --- */
 
 /*
- * Take a run of up to @want physically contiguous free grains. Any context,
- * never blocks. Returns how many (the run starts at *@phys), 0 when a refill is
- * needed. The run counts as in use until a change that names it is applied, or
- * until redo_delta_unalloc().
+ * Take a run of up to @want physically contiguous free grains, where @fit (0: none) are
+ * free in a row, if there is such a place at hand. Any context, never blocks. Returns
+ * how many (the run starts at *@phys), 0 when a refill is needed. The run counts as in
+ * use until a change that names it is applied, or until redo_delta_unalloc().
  */
-u32 redo_delta_alloc(struct redo_delta *d, u32 want, u64 *phys);
+u32 redo_delta_alloc(struct redo_delta *d, u32 want, u32 fit, u64 *phys);
 /* The run was not used after all (error, lost race). Any context. */
 void redo_delta_unalloc(struct redo_delta *d, u64 phys, u32 len);
 /*

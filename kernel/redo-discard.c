@@ -151,6 +151,10 @@ static int zero_grains(struct redo_chain *c, u64 grain, u32 len)
 	int r;
 
 	r = redo_build_leaf(c, index);
+	if (r == -ENOMEM) { /* as in redo_prepare_leaf() */
+		schedule_timeout_uninterruptible(max(HZ / 50, 1));
+		return -EAGAIN;
+	}
 	if (r)
 		return r;
 	v = redo_map_slot_value(&c->map, index);
@@ -234,6 +238,9 @@ static void zero_part(struct redo_chain *c, struct bio *bio)
 		redo_bio_piece_done(c, bio, BLK_STS_IOERR);
 		break;
 	default:
+		redo_commit_throttle(c);
+		if (!io->change)
+			io->change = redo_change_alloc(c, GFP_NOIO);
 		redo_bio_copyup(c, bio);
 	}
 }

@@ -31,6 +31,7 @@ int redo_journal_init(struct redo_delta *d)
 		d->jbuf[i] = kzalloc(REDO_BLOCK_SIZE, GFP_NOIO);
 		if (!d->jbuf[i])
 			return -ENOMEM;
+		d->jbuf_used[i] = 0;
 	}
 	return 0;
 }
@@ -69,11 +70,14 @@ static int redo_pack_one(struct redo_packer *p, const struct redo_extent *e)
 	if (!p->blocks || p->count == REDO_RECORDS_PER_BLOCK) {
 		if (p->blocks == REDO_COMMIT_BLOCKS)
 			return -E2BIG;
-		memset(p->d->jbuf[p->blocks++], 0, REDO_BLOCK_SIZE);
+		p->blocks++;
 		p->count = 0;
 	}
 	dj = p->d->jbuf[p->blocks - 1];
 	redo_pack_record(&dj->record[p->count++], e);
+	p->d->jbuf_used[p->blocks - 1] = max_t(u32, p->d->jbuf_used[p->blocks - 1],
+					       offsetof(struct redo_disk_journal,
+							record[p->count]));
 	p->grains += e->len;
 	return 0;
 }
@@ -101,6 +105,17 @@ static int redo_pack_extent(struct redo_packer *p, const struct redo_extent *e)
 	return 0;
 }
 
+/* What the use before has left behind the records; most commits have few. */
+static void redo_journal_trim(struct redo_delta *d, u32 index, u32 count)
+{
+	struct redo_disk_journal *dj = d->jbuf[index];
+	u32 used = offsetof(struct redo_disk_journal, record[count]);
+
+	if (used < d->jbuf_used[index])
+		memset((u8 *)dj + used, 0, d->jbuf_used[index] - used);
+	d->jbuf_used[index] = used;
+}
+
 static void redo_journal_seal(struct redo_delta *d, const struct redo_packer *p)
 {
 	struct redo_journal_header jh = {
@@ -114,6 +129,7 @@ static void redo_journal_seal(struct redo_delta *d, const struct redo_packer *p)
 		jh.seq = d->head_seq + i;
 		jh.index = i;
 		jh.count = i + 1 < p->blocks ? REDO_RECORDS_PER_BLOCK : p->count;
+		redo_journal_trim(d, i, jh.count);
 		redo_seal_journal(d->jbuf[i], d->uuid, redo_seq_block(d, jh.seq), &jh);
 	}
 }
@@ -230,8 +246,10 @@ static int redo_window_read(struct redo_delta *d, u64 seq, u32 blocks)
 	u32 i;
 
 	redo_batch_start(&b, d->bdev, &d->bs, REQ_OP_READ);
-	for (i = 0; i < blocks; i++)
+	for (i = 0; i < blocks; i++) {
 		redo_batch_add(&b, redo_seq_block(d, seq + i), d->jbuf[i]);
+		d->jbuf_used[i] = REDO_BLOCK_SIZE;
+	}
 	return redo_batch_wait(&b);
 }
 

@@ -20,10 +20,7 @@ void redo_nospace_hold(struct redo_chain *c, struct bio *bio)
 	struct redo_io *io = redo_io(bio);
 	unsigned long flags;
 
-	if (io->change) { /* it may wait for long: others need the pool */
-		redo_change_free(c, io->change);
-		io->change = NULL;
-	}
+	redo_io_release(io); /* it may wait for long: others need the pool */
 	spin_lock_irqsave(&c->lock, flags);
 	if (c->suspending && c->noflush)
 		status = BLK_STS_DM_REQUEUE;

@@ -190,20 +190,34 @@ static int redo_data_take(struct redo_delta *d, u64 nr)
 	return 0;
 }
 
-/* Grains at hand; *@want: one more unit is wanted. */
-static u32 redo_space_at_hand(struct redo_delta *d, bool *want)
+/* Grains at hand; *@want: one more unit is wanted. alloc_lock held. */
+static u32 __redo_space_at_hand(struct redo_delta *d, bool *want)
 {
-	unsigned long flags;
 	u32 n = 0;
 
-	spin_lock_irqsave(&d->alloc_lock, flags);
+	lockdep_assert_held(&d->alloc_lock);
 	if (d->cur)
 		n += d->cur->free;
 	if (d->spare)
 		n += d->spare->free;
-	*want = !d->spare && n < max(d->gpu / 2, 1U);
-	spin_unlock_irqrestore(&d->alloc_lock, flags);
+	*want = n < max(d->gpu / 2, 1U) && !(d->spare && d->spare->free >= d->gpu / 8);
 	return n;
+}
+
+/* With two scraps at hand the smaller one goes, to be picked again once it is idle. */
+static void redo_space_make_room(struct redo_delta *d)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&d->alloc_lock, flags);
+	if (d->cur && d->spare) {
+		if (d->cur->free < d->spare->free)
+			swap(d->cur, d->spare);
+		d->cur->role = REDO_ROLE_CURRENT;
+		d->spare->role = REDO_ROLE_NONE;
+		d->spare = NULL;
+	}
+	spin_unlock_irqrestore(&d->alloc_lock, flags);
 }
 
 /*
@@ -237,12 +251,15 @@ static int redo_space_fill(struct redo_delta *d)
 	redo_space_retire_dry(d);
 	redo_units_gc(d);
 	for (;;) {
-		redo_space_at_hand(d, &want);
+		spin_lock_irqsave(&d->alloc_lock, flags);
+		__redo_space_at_hand(d, &want);
+		spin_unlock_irqrestore(&d->alloc_lock, flags);
 		if (!want)
 			break;
 		nr = redo_data_pick(d);
 		if (!nr)
 			break;
+		redo_space_make_room(d);
 		r = redo_data_take(d, nr);
 		if (r)
 			return r;
@@ -252,8 +269,8 @@ static int redo_space_fill(struct redo_delta *d)
 		redo_space_scan(d, REDO_SCAN_ALL);
 		credit = redo_credit_update(d, 0);
 	}
-	n = redo_space_at_hand(d, &want);
 	spin_lock_irqsave(&d->alloc_lock, flags);
+	n = __redo_space_at_hand(d, &want);
 	d->starved = want || credit < min(n, d->gpu / 4);
 	spin_unlock_irqrestore(&d->alloc_lock, flags);
 	return n && credit ? 0 : -ENOSPC;
@@ -302,23 +319,28 @@ static struct redo_unit *__redo_alloc_unit(struct redo_delta *d)
 	return d->cur;
 }
 
-u32 redo_delta_alloc(struct redo_delta *d, u32 want, u64 *phys)
+/* alloc_lock held. Are there @fit free grains in a row, from the cursor on? Goes there. */
+static bool __redo_alloc_fits(struct redo_delta *d, struct redo_unit *u, u32 fit)
 {
-	struct redo_unit *u;
-	unsigned long flags;
-	u32 start, end, n = 0;
+	u32 slot = bitmap_find_next_zero_area(u->bits->work, d->gpu, u->cursor, fit, 0);
 
-	spin_lock_irqsave(&d->alloc_lock, flags);
-	want = min_t(u64, want, d->credit);
-	u = want && READ_ONCE(d->active) ? __redo_alloc_unit(d) : NULL;
-	if (!u)
-		goto out;
+	if (slot + fit > d->gpu)
+		return false;
+	u->cursor = slot;
+	return true;
+}
+
+/* alloc_lock held. The next free grain, and as many more as follow it; 0: none. */
+static u32 __redo_alloc_run(struct redo_delta *d, struct redo_unit *u, u32 want, u64 *phys)
+{
+	u32 start, end, n;
+
 	start = find_next_zero_bit(u->bits->work, d->gpu, u->cursor);
 	if (start >= d->gpu)
 		start = find_next_zero_bit(u->bits->work, d->gpu, 1);
 	if (WARN_ON_ONCE(start >= d->gpu)) {
 		u->free = 0;
-		goto out;
+		return 0;
 	}
 	end = min(d->gpu, start + want);
 	end = find_next_bit(u->bits->work, end, start);
@@ -328,10 +350,27 @@ u32 redo_delta_alloc(struct redo_delta *d, u32 want, u64 *phys)
 	u->free -= n;
 	u->cursor = end;
 	u->pending += n;
-	d->out_grains += n;
-	d->credit -= n;
 	*phys = u->nr * d->gpu + start;
-out:
+	return n;
+}
+
+u32 redo_delta_alloc(struct redo_delta *d, u32 want, u32 fit, u64 *phys)
+{
+	struct redo_unit *u;
+	unsigned long flags;
+	u32 n = 0;
+
+	spin_lock_irqsave(&d->alloc_lock, flags);
+	want = min_t(u64, want, d->credit);
+	u = want && READ_ONCE(d->active) ? __redo_alloc_unit(d) : NULL;
+	if (u) {
+		if (fit && !__redo_alloc_fits(d, u, fit) &&
+		    d->spare && __redo_alloc_fits(d, d->spare, fit))
+			u = d->spare;
+		n = __redo_alloc_run(d, u, want, phys);
+		d->out_grains += n;
+		d->credit -= n;
+	}
 	spin_unlock_irqrestore(&d->alloc_lock, flags);
 	return n;
 }
@@ -401,8 +440,8 @@ bool redo_delta_low(struct redo_delta *d)
 	bool want;
 	u32 n;
 
-	n = redo_space_at_hand(d, &want);
 	spin_lock_irqsave(&d->alloc_lock, flags);
+	n = __redo_space_at_hand(d, &want);
 	want = (want || d->credit < min(n, d->gpu / 4)) && !d->starved;
 	spin_unlock_irqrestore(&d->alloc_lock, flags);
 	return want;

@@ -213,7 +213,7 @@ static bool do_write(struct ctx *c)
 
 	want = min(want, room_of(c, i));
 	while (want) {
-		got = redo_delta_alloc(c->d, want, &phys);
+		got = redo_delta_alloc(c->d, want, rnd(c, 2) ? 0 : rnd(c, 2 * want + 50), &phys);
 		if (!got) {
 			int r = make_room(c);
 
@@ -552,7 +552,7 @@ static int beside(void *data)
 			KUNIT_FAIL(c->test, "leaf %llu beside: %d", leaf, kind);
 		redo_delta_prefetch_leaf(c->d, prandom_u32_state(&r) % c->d->nr_leaves_max);
 		redo_delta_low(c->d);
-		n = redo_delta_alloc(c->d, 1 + prandom_u32_state(&r) % 20, &phys);
+		n = redo_delta_alloc(c->d, 1 + prandom_u32_state(&r) % 20, 0, &phys);
 		cond_resched();
 		if (n)
 			redo_delta_unalloc(c->d, phys, n);
@@ -857,7 +857,7 @@ static void try_spoilt(struct ctx *c)
 		LIST_HEAD(one);
 
 		if (ch.e.type == REDO_REC_MAP) {
-			ch.e.len = redo_delta_alloc(d, ch.e.len, &phys);
+			ch.e.len = redo_delta_alloc(d, ch.e.len, 0, &phys);
 			ch.e.phys = phys;
 		}
 		if (!ch.e.len || ch.e.logical + ch.e.len > d->nr_grains)
