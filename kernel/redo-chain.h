@@ -112,6 +112,7 @@ struct redo_chain {
 	struct delayed_work tick;	/* commit timer */
 	struct delayed_work idle;	/* checkpoint when nothing else happens */
 	unsigned long last_commit;	/* jiffies; commit worker only */
+	unsigned long resumed;		/* jiffies */
 	struct work_struct event_work;
 	struct dm_kcopyd_client *kcopyd;
 	mempool_t change_pool;			/* struct redo_change, for workers */
@@ -121,7 +122,7 @@ struct redo_chain {
 	enum redo_mode mode;		/* read without it, too */
 	enum redo_space space;
 	bool committing;		/* a commit is in flight */
-	bool suspending, noflush;
+	bool suspending;
 	bool parked;			/* suspended: nothing may be started */
 	bool event_pending;
 	bool lost;			/* what was acknowledged could not be committed */

@@ -313,14 +313,31 @@ static void finish_slot(struct redo_chain *c, struct redo_slot *slot)
 	slot->owned = false;
 }
 
+static bool has_sealed(const struct redo_chain *c)
+{
+	u32 slot;
+
+	for (slot = 1; slot < c->nr_deltas; slot++)
+		if (c->slot[slot].owned)
+			return true;
+	return false;
+}
+
 /*
  * The last checkpoint of deltas that have been sealed lately: after it their
- * journal is not needed any more. Failing is no harm: the journal stays.
+ * journal is not needed any more. Failing is no harm: the journal stays. It may be
+ * long, and is not what those wait for whose I/O the snapshot has held up.
  */
 static void finish_sealed(struct redo_chain *c)
 {
 	u32 slot;
 
+	if (!has_sealed(c))
+		return;
+	if (time_before(jiffies, READ_ONCE(c->resumed) + COMMIT_INTERVAL)) {
+		queue_delayed_work(c->commit_wq, &c->tick, COMMIT_INTERVAL);
+		return;
+	}
 	for (slot = 1; slot < c->nr_deltas; slot++)
 		if (c->slot[slot].owned)
 			finish_slot(c, &c->slot[slot]);

@@ -229,7 +229,11 @@ out:
  */
 static int check_lost_writes(struct redo_chain *old)
 {
-	return old && old->lost ? -EIO : 0;
+	if (!old || !old->lost)
+		return 0;
+	DMERR("%s: acknowledged writes were lost before: load the table again to go on without them",
+	      dm_device_name(old->md));
+	return -EIO;
 }
 
 static int do_handover(struct redo_target *t)

@@ -22,7 +22,8 @@ void redo_nospace_hold(struct redo_chain *c, struct bio *bio)
 
 	redo_io_release(io); /* it may wait for long: others need the pool */
 	spin_lock_irqsave(&c->lock, flags);
-	if (c->suspending && c->noflush)
+	/* An interrupted suspend takes dm's flag back before it tells us. */
+	if (c->suspending && dm_noflush_suspending(c->ti))
 		status = BLK_STS_DM_REQUEUE;
 	else if (c->space == REDO_SP_ERRORING)
 		status = BLK_STS_NOSPC;

@@ -35,6 +35,7 @@
 
 #define REDO_SEARCH_UNITS	4096	/* looked at before a new unit is taken */
 #define REDO_CREDIT_MIN		16	/* fewer are not worth a unit */
+#define REDO_FILL_UNITS		4	/* picked at a time: two are enough, if as good as they look */
 #define REDO_FILL_WAITS		3	/* times 1 to 2 ms: for I/O in flight to drain */
 
 /* Picking a unit for data -------------------------------------------------- */
@@ -115,19 +116,25 @@ static u64 redo_data_new_unit(struct redo_delta *d)
 	return d->nr_units;
 }
 
+/* Fewer free grains in a unit are a scrap: worth having only when there is no more. */
+static u32 redo_scrap(const struct redo_delta *d)
+{
+	return max(d->gpu / 8, 1U);
+}
+
 /*
- * Reuse comes first where it gives a good run (an eighth of a unit), so that a
- * delta does not grow while it has room; then growth; then whatever there is.
+ * Reuse comes first where it gives a good run, so that a delta does not grow while
+ * it has room; then growth; then, if @any, whatever there is.
  */
-static u64 redo_data_pick(struct redo_delta *d)
+static u64 redo_data_pick(struct redo_delta *d, bool any)
 {
 	u64 nr;
 
 	redo_space_scan(d, REDO_SCAN_LEAVES);
-	nr = redo_data_search(d, max(d->gpu / 8, 1U), REDO_SEARCH_UNITS);
+	nr = redo_data_search(d, redo_scrap(d), REDO_SEARCH_UNITS);
 	if (!nr)
 		nr = redo_data_new_unit(d);
-	if (!nr) {
+	if (!nr && any) {
 		redo_space_scan(d, REDO_SCAN_ALL);
 		nr = redo_data_search(d, 1, d->nr_units);
 	}
@@ -200,11 +207,14 @@ static u32 __redo_space_at_hand(struct redo_delta *d, bool *want)
 		n += d->cur->free;
 	if (d->spare)
 		n += d->spare->free;
-	*want = n < max(d->gpu / 2, 1U) && !(d->spare && d->spare->free >= d->gpu / 8);
+	*want = n < max(d->gpu / 2, 1U) && !(d->spare && d->spare->free >= redo_scrap(d));
 	return n;
 }
 
-/* With two scraps at hand the smaller one goes, to be picked again once it is idle. */
+/*
+ * With two units at hand the smaller rest goes, to be picked again once it is idle:
+ * what takes its place is more than a scrap, so this comes to an end.
+ */
 static void redo_space_make_room(struct redo_delta *d)
 {
 	unsigned long flags;
@@ -246,17 +256,17 @@ static int redo_space_fill(struct redo_delta *d)
 	u64 nr, credit;
 	bool want;
 	u32 n;
-	int r;
+	int i, r;
 
 	redo_space_retire_dry(d);
 	redo_units_gc(d);
-	for (;;) {
+	for (i = 0; i < REDO_FILL_UNITS; i++) {
 		spin_lock_irqsave(&d->alloc_lock, flags);
 		__redo_space_at_hand(d, &want);
 		spin_unlock_irqrestore(&d->alloc_lock, flags);
 		if (!want)
 			break;
-		nr = redo_data_pick(d);
+		nr = redo_data_pick(d, !d->cur || !d->spare);
 		if (!nr)
 			break;
 		redo_space_make_room(d);

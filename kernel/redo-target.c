@@ -253,9 +253,8 @@ static void redo_presuspend(struct dm_target *ti)
 		return;
 	spin_lock_irq(&c->lock);
 	c->suspending = true;
-	c->noflush = dm_noflush_suspending(ti);
 	spin_unlock_irq(&c->lock);
-	if (c->noflush)
+	if (dm_noflush_suspending(ti))
 		redo_nospace_requeue(c);
 }
 
@@ -303,6 +302,7 @@ static void redo_resume(struct dm_target *ti)
 	spin_unlock_irq(&c->lock);
 	if (event)
 		redo_chain_event(c);
+	WRITE_ONCE(c->resumed, jiffies);
 	redo_commit_kick(c); /* space, last checkpoints of what was sealed */
 }
 

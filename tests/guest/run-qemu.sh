@@ -17,6 +17,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 series=${1:-}
 [[ $series == 6.1 || $series == 6.12 ]] || usage
 shift
+silence=45
 parse_options "$@"
 kernel=$("$here/debian-kernel.sh" "$series")
 initramfs=$("$here/initramfs.sh" "$kernel")

@@ -898,7 +898,7 @@ static void redo_delta_spoilt(struct kunit *test)
 	}
 	close_it(c);
 	redo_test_disk_save(c->disk, &saved);
-	for (i = 0; i < 300 * delta_scale; i++) {
+	for (i = 0; i < 120 * delta_scale; i++) {
 		redo_test_disk_restore(c->disk, &saved);
 		for (k = 1 + rnd(c, 3); k; k--)
 			spoil(c);

@@ -96,7 +96,7 @@ mkdisk() {
 	local _through='' _options=() _disk
 	while [[ $1 == --* ]]; do
 		case $1 in
-		--write-through)	_through=1 ;;
+		--write-through)	_through=through ;;
 		--sector)		_options+=(-b "$2"); shift ;;
 		*)			fail "mkdisk: what is $1?" ;;
 		esac
@@ -105,8 +105,8 @@ mkdisk() {
 	truncate -s "$2" "$SCRATCH/$1.img"
 	_disk=$(losetup --show -f "${_options[@]}" "$SCRATCH/$1.img")
 	defer losetup -d "$_disk"
-	[[ -z $_through ]] ||
-		echo 'write through' > "/sys/block/${_disk#/dev/}/queue/write_cache"
+	# A loop device keeps what an earlier case has said.
+	echo "write ${_through:-back}" > "/sys/block/${_disk#/dev/}/queue/write_cache"
 	printf -v "$1" %s "$_disk"
 }
 
