@@ -104,6 +104,12 @@ static u32 block_csum(const void *block, u32 len)
 	return redo_crc32c((const u8 *)block + CSUM_START, len - CSUM_START);
 }
 
+/* The same of a block that is zero from byte @used on. */
+static u32 padded_csum(const void *block, u32 used)
+{
+	return redo_crc32c_padded(block, CSUM_START, used);
+}
+
 static bool is_blank(const void *block, u32 len)
 {
 	const u8 *p = block;
@@ -612,10 +618,12 @@ void redo_seal_journal(void *block, const u8 *uuid, u64 blocknr,
 		.count = jh->count,
 		.incarnation = jh->incarnation,
 	};
+	struct redo_disk_header *dh = block;
 
 	memcpy(h.uuid, uuid, REDO_UUID_SIZE);
-	redo_pack_header(block, &h);
-	redo_seal_block(block, REDO_BLOCK_SIZE);
+	redo_pack_header(dh, &h);
+	dh->csum = cpu_to_le32(padded_csum(block, offsetof(struct redo_disk_journal,
+							   record[jh->count])));
 }
 
 enum redo_bad redo_check_journal(const void *block, const u8 *uuid, u64 blocknr,

@@ -408,7 +408,7 @@ struct redo_journal_header {
 	u64 incarnation;
 };
 
-/* Records must have been packed into the block before. */
+/* The records must have been packed into the block before; what follows them is zero. */
 void redo_seal_journal(void *block, const u8 *uuid, u64 blocknr,
 		       const struct redo_journal_header *jh);
 enum redo_bad redo_check_journal(const void *block, const u8 *uuid, u64 blocknr,

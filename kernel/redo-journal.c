@@ -293,6 +293,8 @@ static enum redo_bad redo_mutant_reseal(struct redo_delta *d, const struct redo_
 	jh->total = le16_to_cpu(dh->aux);
 	jh->count = min_t(u32, le32_to_cpu(dh->count), REDO_RECORDS_PER_BLOCK);
 	jh->incarnation = le64_to_cpu(dh->incarnation);
+	memset((void *)&dj->record[jh->count], 0,
+	       (REDO_RECORDS_PER_BLOCK - jh->count) * sizeof(dj->record[0]));
 	redo_seal_journal((void *)dj, d->uuid, blocknr, jh);
 	return redo_check_journal(dj, d->uuid, blocknr, jh);
 }
@@ -455,7 +457,8 @@ int redo_journal_replay(struct redo_delta *d)
 		if (r)
 			return r;
 	}
-	if (!r && (d->torn || !(d->sb.flags & REDO_SB_CLEAN)))
+	/* Nothing was ever committed to a new delta; and it is loaded while I/O waits. */
+	if (!r && (d->torn || (d->sb.state != REDO_STATE_NEW && !(d->sb.flags & REDO_SB_CLEAN))))
 		r = redo_replay_look_beyond(d, &w);
 	return r;
 }

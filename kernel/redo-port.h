@@ -24,6 +24,14 @@ static inline u32 redo_crc32c(const void *data, size_t len)
 	return ~crc32c(~0U, data, len);
 }
 
+/*
+ * Of bytes @from to the end of a block of REDO_BLOCK_SIZE whose bytes from @used on are
+ * zero. Any context. redo-crc.c
+ */
+u32 redo_crc32c_padded(const void *block, u32 from, u32 used);
+/* Its tables. May block; -ENOMEM. */
+int redo_crc_module_init(void);
+
 #else /* user space */
 
 #include <assert.h>
@@ -56,6 +64,10 @@ typedef uint64_t u64;
 
 /* RFC 3720's CRC32C; defined in userspace/lib/crc32c.c */
 u32 redo_crc32c(const void *data, size_t len);
+
+/* Nobody here seals blocks so often that zeroes would matter. */
+#define redo_crc32c_padded(block, from, used) \
+	((void)(used), redo_crc32c((const u8 *)(block) + (from), REDO_BLOCK_SIZE - (from)))
 
 #endif
 #endif /* REDO_PORT_H */

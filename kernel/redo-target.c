@@ -362,6 +362,9 @@ static int __init redo_init(void)
 {
 	int r;
 
+	r = redo_crc_module_init();
+	if (r)
+		return r;
 	r = redo_map_module_init();
 	if (r)
 		return r;

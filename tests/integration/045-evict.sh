@@ -22,7 +22,7 @@ mkchain chain "$base" "$d1"
 
 # resident leaves, none of them in use: to be asked for more than there are is
 # what takes the hand round more than once for one batch
-rio /dev/mapper/chain "w 0 1M 2" "w 20M 4k 2" "w 40M 64k 2"
+rio /dev/mapper/chain "w 0 1M 2" "w 20M 4k 2" "w 40M 64k 2" f
 for i in 1 2 3; do
 	rio /dev/mapper/chain "q 0 1M 2" "q 20M 4k 2" "q 40M 64k 2"
 	echo 2 > /proc/sys/vm/drop_caches

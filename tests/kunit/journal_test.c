@@ -93,6 +93,19 @@ static void redo_journal_round_trip(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, out.incarnation, in->incarnation);
 }
 
+/* Blocks with few records get their checksum in another way. */
+static void redo_journal_every_count(struct kunit *test)
+{
+	struct redo_journal_header in = journal_header, out;
+
+	for (in.count = 0; in.count <= REDO_RECORDS_PER_BLOCK; in.count++) {
+		u8 *block = redo_test_journal(test, &in);
+
+		REDO_EXPECT_BAD(test, REDO_OK, redo_check_journal(block, uuid, 21, &out));
+		KUNIT_EXPECT_EQ(test, out.count, in.count);
+	}
+}
+
 static const struct redo_test_field journal_golden[] = {
 	{ "magic", 0, 4, 0x524a4452 },	/* "RDJR" */
 	{ "uuid", 8, 4, 0xefbeadde },
@@ -184,6 +197,7 @@ static void redo_journal_ring(struct kunit *test)
 static struct kunit_case redo_journal_cases[] = {
 	KUNIT_CASE_PARAM(redo_journal_record, record_gen_params),
 	KUNIT_CASE(redo_journal_round_trip),
+	KUNIT_CASE(redo_journal_every_count),
 	KUNIT_CASE(redo_journal_golden),
 	KUNIT_CASE_PARAM(redo_journal_field, journal_gen_params),
 	KUNIT_CASE(redo_journal_foreign),

@@ -121,14 +121,23 @@ class Plan:
         self.group(['first-write', 'first-write-fsync'], self._first_writes)
 
     def _first_writes(self, names):
-        size = 32 * MIB
-        group = self._fresh_group(size)
         if 'first-write' in names:
-            self.each('first-write', group, lambda t: jobs.rand4k(
-                t.node, 'randwrite', (0, size)), fresh=True)
+            self._first_write(32 * MIB)
         if 'first-write-fsync' in names:
-            self.each('first-write-fsync', group, lambda t: jobs.rand4k(
-                t.node, 'randwrite', (0, size), depth=1, fsync=1, io_size=4 * MIB), fresh=True)
+            self._first_write_fsync(128 * MIB)
+
+    def _first_write(self, size):
+        group = self._fresh_group(size)
+        self.each('first-write', group, lambda t: jobs.rand4k(
+            t.node, 'randwrite', (0, size)), fresh=True)
+        for t in group:
+            t.drop()
+
+    def _first_write_fsync(self, size):
+        """One grain in eight: fio counts milliseconds, and few writes take few of them."""
+        group = self._fresh_group(size)
+        self.each('first-write-fsync', group, lambda t: jobs.rand4k(
+            t.node, 'randwrite', (0, size), depth=1, fsync=1, io_size=size // 8), fresh=True)
         for t in group:
             t.drop()
 
