@@ -149,7 +149,7 @@ static int look_beyond(struct reader *rd)
 	bool lost;
 	int err = slot_lost(rd, &lost);
 
-	if (err || (!lost && (sb->flags & REDO_SB_CLEAN)))
+	if (err || (!lost && (sb->state == REDO_STATE_NEW || (sb->flags & REDO_SB_CLEAN))))
 		return err;
 	for (seq = r->next_seq; !r->hole && seq != end; seq++) {
 		u64 nr = redo_journal_blocknr(sb->journal_start, sb->journal_blocks, seq);
