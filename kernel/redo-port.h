@@ -10,6 +10,7 @@
 
 #include <linux/bits.h>
 #include <linux/build_bug.h>
+#include <linux/crc32.h>
 #include <linux/crc32c.h>
 #include <linux/errno.h>
 #include <linux/math.h>
@@ -22,6 +23,15 @@
 static inline u32 redo_crc32c(const void *data, size_t len)
 {
 	return ~crc32c(~0U, data, len);
+}
+
+/*
+ * CRC-32 of IEEE 802.3, for what may hold a CRC32C of its own: the sum of data that end
+ * in their own sum is always the same (the superblock of ext4 does).
+ */
+static inline u32 redo_crc32(const void *data, size_t len)
+{
+	return ~crc32_le(~0U, data, len);
 }
 
 /*
@@ -64,6 +74,8 @@ typedef uint64_t u64;
 
 /* RFC 3720's CRC32C; defined in userspace/lib/crc32c.c */
 u32 redo_crc32c(const void *data, size_t len);
+/* IEEE 802.3's CRC-32; defined there, too */
+u32 redo_crc32(const void *data, size_t len);
 
 /* Nobody here seals blocks so often that zeroes would matter. */
 #define redo_crc32c_padded(block, from, used) \

@@ -29,10 +29,10 @@ int redo_base_fingerprint(struct block_device *bdev, u32 *head, u32 *tail)
 	if (!buf)
 		return -ENOMEM;
 	r = read_range(bdev, 0, buf, len);
-	*head = redo_crc32c(buf, len);
+	*head = redo_crc32(buf, len);
 	if (!r)
 		r = read_range(bdev, (size - len) >> SECTOR_SHIFT, buf, len);
-	*tail = redo_crc32c(buf, len);
+	*tail = redo_crc32(buf, len);
 	kfree(buf);
 	if (r)
 		DMERR("%pg: cannot read the base for its fingerprint: %d", bdev, r);

@@ -88,3 +88,18 @@ rio /dev/mapper/chain "q 0 64k 11"
 # two writers of one delta, or a writer of what another one shows as its base
 refused '.' - "$S $base 3 $d1 $d2 $d3"
 rio /dev/mapper/chain "q 64k 64k 12"
+
+# A mount alone changes an ext4 superblock, which ends in a checksum of its own
+mkdisk fs 64M
+mkdisk top 32M
+mkfs.ext4 -q "$fs"
+mkchain files "$fs" "$top"
+rmdm files
+mkdir "$SCRATCH/mnt"
+mount -o noload "$fs" "$SCRATCH/mnt" -r
+umount "$SCRATCH/mnt"
+mkchain files "$fs" "$top"
+rmdm files
+mount "$fs" "$SCRATCH/mnt"
+umount "$SCRATCH/mnt"
+refused 'fingerprint|content|base' "$fs" "0 131072 redo $fs 1 $top"

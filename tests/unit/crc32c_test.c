@@ -26,6 +26,13 @@ static void vectors(void **state __unused)
 	check("", 0, 0);
 }
 
+/* The check value of CRC-32/ISO-HDLC, of which IEEE 802.3's is the model */
+static void ieee(void **state __unused)
+{
+	assert_int_equal(redo_crc32("123456789", 9), 0xcbf43926);
+	assert_int_equal(redo_crc32("", 0), 0);
+}
+
 static void ways_agree(void **state __unused)
 {
 	u8 buf[300];
@@ -41,7 +48,7 @@ static void ways_agree(void **state __unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(vectors), cmocka_unit_test(ways_agree),
+		cmocka_unit_test(vectors), cmocka_unit_test(ieee), cmocka_unit_test(ways_agree),
 	};
 
 	return cmocka_run_group_tests_name("crc32c", tests, NULL, NULL);

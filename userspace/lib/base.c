@@ -76,7 +76,7 @@ static bool telling(const struct redo_super *sb)
 {
 	static const u8 zero[64 << 10];
 	u64 bytes = sb->base_sectors << 9;
-	u32 blank = redo_crc32c(zero, bytes < sizeof(zero) ? bytes : sizeof(zero));
+	u32 blank = redo_crc32(zero, bytes < sizeof(zero) ? bytes : sizeof(zero));
 
 	return (sb->flags & REDO_SB_FINGERPRINT) &&
 	       (sb->base_fp_head != blank || sb->base_fp_tail != blank);

@@ -76,3 +76,23 @@ u32 redo_crc32c_generic(const void *data, size_t len)
 {
 	return ~crc_tables(~0U, data, len);
 }
+
+/* Reflected, polynomial 0xedb88320: only for fingerprints, 128 KiB at a time. */
+u32 redo_crc32(const void *data, size_t len)
+{
+	static const u32 nibble[16] = {
+		0x00000000, 0x1db71064, 0x3b6e20c8, 0x26d930ac,
+		0x76dc4190, 0x6b6b51f4, 0x4db26158, 0x5005713c,
+		0xedb88320, 0xf00f9344, 0xd6d6a3e8, 0xcb61b38c,
+		0x9b64c2b0, 0x86d3d2d4, 0xa00ae278, 0xbdbdf21c,
+	};
+	const u8 *p = data;
+	u32 crc = ~0U;
+
+	while (len--) {
+		crc ^= *p++;
+		crc = crc >> 4 ^ nibble[crc & 15];
+		crc = crc >> 4 ^ nibble[crc & 15];
+	}
+	return ~crc;
+}

@@ -42,7 +42,7 @@ static int crc_at(struct redo_file *f, u64 offset, size_t len, void *buf, u32 *c
 
 	if (r)
 		return redo_err(-r, "%s: cannot read it: %s", f->path, strerror(-r));
-	*crc = redo_crc32c(buf, len);
+	*crc = redo_crc32(buf, len);
 	return 0;
 }
 

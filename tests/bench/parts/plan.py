@@ -118,13 +118,8 @@ class Plan:
         return group
 
     def first_writes(self):
-        self.group(['first-write', 'first-write-fsync'], self._first_writes)
-
-    def _first_writes(self, names):
-        if 'first-write' in names:
-            self._first_write(32 * MIB)
-        if 'first-write-fsync' in names:
-            self._first_write_fsync(128 * MIB)
+        self.group(['first-write'], lambda names: self._first_write(32 * MIB))
+        self.group(['first-write-fsync'], lambda names: self._first_write_fsync(128 * MIB))
 
     def _first_write(self, size):
         group = self._fresh_group(size)
