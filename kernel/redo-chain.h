@@ -356,6 +356,11 @@ void redo_nospace_run(struct redo_chain *c);
 /* Resume or noflush suspend: give bios back. Any context. */
 void redo_nospace_requeue(struct redo_chain *c);
 bool redo_nospace_pending(struct redo_chain *c);
+/*
+ * The active delta's usage is that: if its device has grown while nobody wrote, the
+ * commit worker renews the word for the space. Any context.
+ */
+void redo_nospace_refresh(struct redo_chain *c, const struct redo_usage *u);
 
 /* --- redo-evict.c: commit worker, may block --- */
 

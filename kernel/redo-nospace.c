@@ -80,12 +80,23 @@ static void set_space(struct redo_chain *c, enum redo_space space)
 	redo_chain_event(c);
 }
 
+static bool below_water(const struct redo_chain *c, const struct redo_usage *u)
+{
+	return u->units_total - min(u->units_total, u->units_taken) < c->features.low_water;
+}
+
 static bool is_low(struct redo_chain *c)
 {
 	struct redo_usage u;
 
 	redo_delta_usage(c->active, &u);
-	return u.units_total - min(u.units_total, u.units_taken) < c->features.low_water;
+	return below_water(c, &u);
+}
+
+void redo_nospace_refresh(struct redo_chain *c, const struct redo_usage *u)
+{
+	if (READ_ONCE(c->space) == REDO_SP_LOW && !below_water(c, u))
+		redo_commit_kick(c);
 }
 
 /* Freed grains come back only after a checkpoint and once old I/O is over. */

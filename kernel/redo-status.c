@@ -37,8 +37,10 @@ static unsigned int status_info(struct redo_chain *c, char *result, unsigned int
 		DMEMIT(REDO_STATUS_FAIL);
 		return sz;
 	}
-	if (nr)
+	if (nr) {
 		redo_delta_usage(c->slot[nr].delta, &u);
+		redo_nospace_refresh(c, &u);
+	}
 	DMEMIT("%s %u %u %llu %llu %llu %llu %llu %llu/%u %s %ld %lld %lld ",
 	       mode_word(c), nr, nr ? c->grain_sectors : 0,
 	       u.units_total, u.units_taken, u.grains_used, u.meta_used, u.dirty_nodes,

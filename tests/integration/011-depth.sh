@@ -22,6 +22,7 @@ keep one model
 reload lsr chain "$base" "$d1" "$d2"
 status_is chain $ST_DELTAS 2 || fail "status: $(status chain)"
 holds /dev/mapper/chain one
+wait_for 20 is_clean "$d1"
 below=$(sums "$base" "$d1")
 rio --model "$SCRATCH/model" /dev/mapper/chain "w 8k 8k 3" "w 10500k 300k 3" "d 16k 1M" f v
 [[ $(sums "$base" "$d1") == "$below" ]] || fail "a write went below the active delta"

@@ -18,6 +18,17 @@ wait_for 5 status_is chain $ST_SPACE low_water
 more_events() { (($(events chain) > before)); }
 wait_for 5 more_events
 
+# a device that grows while nobody writes is noticed by whoever looks at the status
+mkdisk low 32M
+mkchain low "$base" "$low"
+wait_for 5 status_is low $ST_SPACE low_water
+low_events() { (($(events low) == $1)); }
+wait_for 5 low_events 1
+grow_disk low 96M
+wait_for 5 status_is low $ST_SPACE ok
+wait_for 5 low_events 2
+rmdm low
+
 before=$(events chain)
 rio $dev "w 32M 13M 3" & writer=$!
 wait_for 20 status_is chain $ST_SPACE out_of_space_queueing

@@ -207,6 +207,12 @@ status_is() {
 	[[ $(status "$1" "$2") == "$3" ]]
 }
 
+# is_clean <delta>: nothing in its journal that its map does not cover.  The last
+# checkpoint of a sealed delta is made a while after the snapshot.
+is_clean() {
+	[[ $(($(poke "$1" get sb flags) & 4)) -ne 0 ]]
+}
+
 # sums <device>...: one line of checksum for each, whole
 sums() {
 	local d
