@@ -12,6 +12,7 @@
 #include "redo-chain.h"
 
 #define STREAM_MIN	8	/* grains of a write that may belong to a stream */
+#define STREAM_BACK	1024	/* grains by which it may begin before the end of the last one */
 
 /* What a step did with the bio. */
 enum step {
@@ -49,19 +50,11 @@ static void cut(struct bio *bio, sector_t sectors, bool worker)
 		dm_accept_partial_bio(bio, sectors);
 }
 
-static void give_back_run(struct redo_io *io)
-{
-	if (io->run_len)
-		redo_delta_unalloc(io->chain->active, io->run, io->run_len);
-	io->run_len = 0;
-}
-
 void redo_io_release(struct redo_io *io)
 {
 	if (io->change)
 		redo_change_free(io->chain, io->change);
 	io->change = NULL;
-	give_back_run(io);
 }
 
 void redo_bio_finish(struct bio *bio, blk_status_t status)
@@ -284,37 +277,25 @@ static u32 below_run(struct redo_chain *c, struct redo_leaf *leaf, u64 grain, u3
 }
 
 /*
- * Places for up to @len grains from @grain on. A stream of writes is not split where
- * it need not be, and does not begin a leaf where the unit ends before the leaf: a leaf
- * that is one run is one word of the map, and one bio when it is read.
+ * Places for up to @want grains from @grain on. A leaf that a stream fills should be one
+ * run: one word of the map, and one bio when it is read. Where space is short, whatever
+ * there is.
  */
-static u32 take_run(struct redo_chain *c, u64 grain, u32 len, u64 *phys)
+static u32 take_places(struct redo_chain *c, struct redo_io *io, u64 grain, u32 want, u64 *phys)
 {
-	u32 fit = 0;
+	u32 off = redo_leaf_offset(grain);
+	u32 len = min_t(u64, REDO_FANOUT, c->nr_grains - (grain - off));
 
-	if (len >= STREAM_MIN)
-		fit = redo_leaf_offset(grain) ? len : max_t(u32, len, REDO_FANOUT);
-	return redo_delta_alloc(c->active, len, fit, phys);
-}
-
-/*
- * A worker does a bio's pieces one after the other, with other bios in between: so that
- * these do not come between their places as well, the next piece's are taken now.
- */
-static void take_ahead(struct redo_chain *c, struct redo_io *io, u32 left)
-{
-	u64 next = io->grain + io->len;
-
-	if (!io->run_len && left && !redo_leaf_offset(next))
-		io->run_len = take_run(c, next, left, &io->run);
+	if (!io->stream || READ_ONCE(c->space) >= REDO_SP_QUEUEING)
+		return redo_delta_alloc(c->active, want, phys);
+	return redo_delta_alloc_stream(c->active, want, off, len, &io->leaf->place, phys);
 }
 
 /*
  * Set entries pending and give them a place. In an RCU read section; on
  * STEP_SEND the io holds the leaf, the change and @io->len grains at @io->phys.
  */
-static enum step begin_first(struct redo_chain *c, struct redo_io *io, u64 grain, u32 max,
-			     bool worker)
+static enum step begin_first(struct redo_chain *c, struct redo_io *io, u64 grain, u32 max)
 {
 	u32 want, got, n;
 
@@ -326,15 +307,10 @@ static enum step begin_first(struct redo_chain *c, struct redo_io *io, u64 grain
 	if (!io->leaf)
 		return STEP_BUILD;
 	want = below_run(c, io->leaf, grain, max);
-	if (want && !io->run_len)
-		io->run_len = take_run(c, grain, want, &io->run);
-	got = min(want, io->run_len);
-	io->phys = io->run;
+	got = want ? take_places(c, io, grain, want, &io->phys) : 0;
 	n = got ? redo_entries_begin(c, io->leaf, grain, got, &io->old) : 0;
-	io->run += n;
-	io->run_len -= n;
-	if (n < want)
-		give_back_run(io);
+	if (n < got)
+		redo_delta_unalloc(c->active, io->phys + n, got - n);
 	if (!n) {
 		redo_leaf_unbusy(io->leaf);
 		io->leaf = NULL;
@@ -342,8 +318,6 @@ static enum step begin_first(struct redo_chain *c, struct redo_io *io, u64 grain
 	}
 	io->grain = grain;
 	io->len = n;
-	if (worker)
-		take_ahead(c, io, max - n);
 	io->state = REDO_IO_FIRST;
 	io->change->cookie = io->leaf;
 	io->change->reserved = 0;
@@ -398,7 +372,7 @@ static enum step step_first_write(struct redo_chain *c, struct bio *bio, u64 gra
 	}
 	if (!worker && (redo_commit_is_behind(c) || redo_mutant(record_before_data)))
 		return STEP_AGAIN;
-	step = begin_first(c, io, grain, whole, worker);
+	step = begin_first(c, io, grain, whole);
 	if (step != STEP_SEND)
 		return step;
 	cut_grains(c, bio, io->len, worker);
@@ -476,10 +450,22 @@ static int map_flush(struct redo_chain *c, struct bio *bio)
 	return DM_MAPIO_REMAPPED;
 }
 
+/* Does it go on where the last long write was, as far as that was seen? */
+static void note_stream(struct redo_chain *c, struct bio *bio)
+{
+	sector_t last = READ_ONCE(c->stream_end), start = bio->bi_iter.bi_sector;
+
+	WRITE_ONCE(c->stream_end, bio_end_sector(bio));
+	redo_io(bio)->stream = start <= last &&
+			       last - start <= redo_grain_to_sector(c, STREAM_BACK);
+}
+
 static int map_step(struct redo_chain *c, struct bio *bio)
 {
 	enum step step;
 
+	if (bio_op(bio) == REQ_OP_WRITE && bio_grains(c, bio) >= STREAM_MIN)
+		note_stream(c, bio);
 	step = bio_op(bio) == REQ_OP_READ ? step_read(c, bio, false) : step_write(c, bio, false);
 	switch (step) {
 	case STEP_SEND:
@@ -501,7 +487,7 @@ static void io_init(struct redo_chain *c, struct bio *bio)
 	io->has_rest = false;
 	io->leaf = NULL;
 	io->change = NULL;
-	io->run_len = 0;
+	io->stream = false;
 	io->chain = c;
 }
 
@@ -595,7 +581,7 @@ void redo_bio_copyup(struct redo_chain *c, struct bio *bio)
 	rcu_read_lock();
 	word = redo_map_word(&c->map, grain);
 	if (redo_word_is_below(word, c->active_slot))
-		step = begin_first(c, io, grain, 1, true);
+		step = begin_first(c, io, grain, 1);
 	rcu_read_unlock();
 	if (step == STEP_SEND) {
 		redo_copyup(c, bio);

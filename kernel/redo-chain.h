@@ -143,6 +143,8 @@ struct redo_chain {
 
 	/* Statistics, approximate. */
 	atomic64_t nr_commits, nr_checkpoints;
+
+	sector_t stream_end;	/* of the last long write; a hint, without lock */
 };
 
 /* What a bio is going through: per-bio data. */
@@ -160,12 +162,11 @@ struct redo_io {
 	u8 gen;			/* for redo_inflight_leave() */
 	bool fua;
 	bool has_rest;		/* more pieces follow, see rest */
+	bool stream;		/* write: follows the one before */
 	u32 len;		/* FIRST: grains */
 	u64 grain;		/* FIRST: first logical grain */
 	u64 phys;		/* FIRST: first physical grain */
 	u64 old;		/* FIRST: the word that the first grain had */
-	u64 run;		/* places taken for what follows the piece, and how many */
-	u32 run_len;
 	struct redo_leaf *leaf;	/* FIRST: kept resident by its busy count */
 	struct redo_change *change;	/* FIRST: to join the next commit */
 	struct redo_chain *chain;

@@ -85,6 +85,7 @@ struct redo_tree {
 struct redo_unit_bits {
 	unsigned long work[REDO_UNIT_WORDS];	/* clear: may be handed out; while it has a role */
 	unsigned long out[REDO_UNIT_WORDS];	/* handed out, not applied (data); freed since the last checkpoint (metadata) */
+	unsigned long kept[REDO_UNIT_WORDS];	/* kept for a stream; set in work, too */
 };
 
 enum redo_unit_role {
@@ -105,6 +106,8 @@ struct redo_unit {
 	u32 pending;			/* alloc_lock: bits set in out (data) */
 	u32 free;			/* alloc_lock: bits clear in work */
 	u32 cursor;			/* alloc_lock: where to look next in work */
+	u32 kept;			/* alloc_lock: bits set in kept */
+	unsigned long kept_since;	/* alloc_lock: jiffies */
 	u32 discards;			/* alloc_lock: freed extents not yet discarded */
 	u8 role;			/* alloc_lock to change, with the mutex but for alloc() */
 	bool fresh;			/* mutex: freed something since the last checkpoint */

@@ -159,12 +159,21 @@ int redo_delta_checkpoint(struct redo_delta *d, bool clean);
 /* --- space: data grains of the active delta --- */
 
 /*
- * Take a run of up to @want physically contiguous free grains, where @fit (0: none) are
- * free in a row, if there is such a place at hand. Any context, never blocks. Returns
+ * Take a run of up to @want physically contiguous free grains, where all of them are
+ * free in a row if there is such a place at hand. Any context, never blocks. Returns
  * how many (the run starts at *@phys), 0 when a refill is needed. The run counts as in
  * use until a change that names it is applied, or until redo_delta_unalloc().
  */
-u32 redo_delta_alloc(struct redo_delta *d, u32 want, u32 fit, u64 *phys);
+u32 redo_delta_alloc(struct redo_delta *d, u32 want, u64 *phys);
+/*
+ * The same for a stream of writes, which is to fill a leaf of @len grains and is at the
+ * leaf's grain @off now. Places for the whole leaf are kept at *@place (0: nowhere yet;
+ * the caller's, with each leaf, but accessed here only, under a lock) for a moment, so
+ * that the leaf is one run in whatever order it is written. A hint: it may be stale, even
+ * from another delta.
+ */
+u32 redo_delta_alloc_stream(struct redo_delta *d, u32 want, u32 off, u32 len, u64 *place,
+			    u64 *phys);
 /* The run was not used after all (error, lost race). Any context. */
 void redo_delta_unalloc(struct redo_delta *d, u64 phys, u32 len);
 /*

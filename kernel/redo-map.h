@@ -29,6 +29,7 @@ struct redo_leaf {
 	atomic_t busy;		/* changes not yet applied: keeps it resident */
 	bool frozen;		/* on its way out: no new change may begin */
 	bool referenced;	/* second chance for eviction */
+	u64 place;		/* for redo_delta_alloc_stream() */
 	u64 word[REDO_FANOUT];
 };
 

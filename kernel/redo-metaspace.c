@@ -152,6 +152,7 @@ static int redo_meta_next_unit(struct redo_delta *d)
 		nr = redo_meta_search(d, REDO_PICK_META_ROOM);
 		if (nr < d->nr_units)
 			goto found;
+		redo_units_keep_nothing(d);
 		nr = redo_meta_search(d, REDO_PICK_EMPTY);
 		if (nr == d->nr_units && nr >= redo_io_units(d->bdev)) {
 			if (!redo_space_scanned(d))

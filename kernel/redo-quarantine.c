@@ -185,6 +185,7 @@ static void redo_space_withdraw(struct redo_delta *d)
 	d->credit = 0;
 	d->starved = false;
 	spin_unlock_irqrestore(&d->alloc_lock, flags);
+	redo_units_keep_nothing(d);
 	xa_for_each(&d->units, nr, u)
 		redo_unit_withdraw(d, u);
 }

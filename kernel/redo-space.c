@@ -136,6 +136,7 @@ static u64 redo_data_pick(struct redo_delta *d, bool any)
 		nr = redo_data_new_unit(d);
 	if (!nr && any) {
 		redo_space_scan(d, REDO_SCAN_ALL);
+		redo_units_keep_nothing(d);
 		nr = redo_data_search(d, 1, d->nr_units);
 	}
 	return nr;
@@ -154,6 +155,8 @@ static void redo_unit_install(struct redo_delta *d, struct redo_unit *u,
 	spin_lock_irqsave(&d->alloc_lock, flags);
 	redo_disk_to_bits(bits->work, du);
 	bitmap_or(bits->work, bits->work, bits->out, REDO_UNIT_BLOCKS);
+	bitmap_zero(bits->kept, REDO_UNIT_BLOCKS);
+	u->kept = 0;
 	__set_bit(0, bits->work);
 	u->free = d->gpu - bitmap_weight(bits->work, d->gpu);
 	u->cursor = 1;
@@ -340,8 +343,8 @@ static bool __redo_alloc_fits(struct redo_delta *d, struct redo_unit *u, u32 fit
 	return true;
 }
 
-/* alloc_lock held. The next free grain, and as many more as follow it; 0: none. */
-static u32 __redo_alloc_run(struct redo_delta *d, struct redo_unit *u, u32 want, u64 *phys)
+/* alloc_lock held. Marks the next free grain, and as many more as follow it; 0: none. */
+static u32 __redo_alloc_run(struct redo_delta *d, struct redo_unit *u, u32 want, u32 *first)
 {
 	u32 start, end, n;
 
@@ -356,32 +359,106 @@ static u32 __redo_alloc_run(struct redo_delta *d, struct redo_unit *u, u32 want,
 	end = find_next_bit(u->bits->work, end, start);
 	n = end - start;
 	bitmap_set(u->bits->work, start, n);
-	bitmap_set(u->bits->out, start, n);
 	u->free -= n;
 	u->cursor = end;
+	*first = start;
+	return n;
+}
+
+/* alloc_lock held. The unit at hand where @fit grains fit in a row; NULL: neither. */
+static struct redo_unit *__redo_alloc_fitting(struct redo_delta *d, struct redo_unit *u, u32 fit)
+{
+	if (__redo_alloc_fits(d, u, fit))
+		return u;
+	if (d->spare && __redo_alloc_fits(d, d->spare, fit))
+		return d->spare;
+	return NULL;
+}
+
+/* alloc_lock held. Handed out: @n grains of @u from @start on. */
+static u32 __redo_alloc_done(struct redo_delta *d, struct redo_unit *u, u32 start, u32 n, u64 *phys)
+{
+	bitmap_set(u->bits->out, start, n);
 	u->pending += n;
+	d->out_grains += n;
+	d->credit -= n;
 	*phys = u->nr * d->gpu + start;
 	return n;
 }
 
-u32 redo_delta_alloc(struct redo_delta *d, u32 want, u32 fit, u64 *phys)
+u32 redo_delta_alloc(struct redo_delta *d, u32 want, u64 *phys)
 {
 	struct redo_unit *u;
 	unsigned long flags;
-	u32 n = 0;
+	u32 n = 0, start;
 
 	spin_lock_irqsave(&d->alloc_lock, flags);
 	want = min_t(u64, want, d->credit);
 	u = want && READ_ONCE(d->active) ? __redo_alloc_unit(d) : NULL;
 	if (u) {
-		if (fit && !__redo_alloc_fits(d, u, fit) &&
-		    d->spare && __redo_alloc_fits(d, d->spare, fit))
-			u = d->spare;
-		n = __redo_alloc_run(d, u, want, phys);
-		d->out_grains += n;
-		d->credit -= n;
+		u = __redo_alloc_fitting(d, u, want) ?: u;
+		n = __redo_alloc_run(d, u, want, &start);
+		n = __redo_alloc_done(d, u, start, n, phys);
 	}
 	spin_unlock_irqrestore(&d->alloc_lock, flags);
+	return n;
+}
+
+/* alloc_lock held. Keep @len grains in a row; false: they do not fit anywhere at hand. */
+static bool __redo_keep(struct redo_delta *d, struct redo_unit *u, u32 len, u64 *place)
+{
+	u32 start;
+
+	u = __redo_alloc_fitting(d, u, len);
+	if (!u || __redo_alloc_run(d, u, len, &start) < len)
+		return false;
+	bitmap_set(u->bits->kept, start, len);
+	u->kept += len;
+	u->kept_since = jiffies;
+	*place = u->nr * d->gpu + start;
+	return true;
+}
+
+/* alloc_lock held. Up to @want of the kept grains from @at on. */
+static u32 __redo_alloc_kept(struct redo_delta *d, u64 at, u32 want, u64 *phys)
+{
+	struct redo_unit *u = xa_load(&d->units, at / d->gpu);
+	u32 start = at % d->gpu, n;
+
+	if (!u || !u->kept)
+		return 0;
+	n = find_next_zero_bit(u->bits->kept, min(d->gpu, start + want), start) - start;
+	bitmap_clear(u->bits->kept, start, n);
+	u->kept -= n;
+	return __redo_alloc_done(d, u, start, n, phys);
+}
+
+u32 redo_delta_alloc_stream(struct redo_delta *d, u32 want, u32 off, u32 len, u64 *place, u64 *phys)
+{
+	struct redo_unit *u;
+	unsigned long flags;
+	u32 n = 0, start;
+	bool more;
+
+	if (len >= d->gpu) /* large grains: a leaf is more than a unit */
+		return redo_delta_alloc(d, want, phys);
+	rcu_read_lock();
+	spin_lock_irqsave(&d->alloc_lock, flags);
+	want = READ_ONCE(d->active) ? min_t(u64, want, d->credit) : 0;
+	if (want && *place)
+		n = __redo_alloc_kept(d, *place + off, want, phys);
+	u = want && !n ? __redo_alloc_unit(d) : NULL;
+	if (u && __redo_keep(d, u, len, place)) {
+		n = __redo_alloc_kept(d, *place + off, want, phys);
+	} else if (u) {
+		__redo_space_at_hand(d, &more);
+		if (!more || d->starved) { /* nothing better will come */
+			n = __redo_alloc_run(d, u, want, &start);
+			n = __redo_alloc_done(d, u, start, n, phys);
+		}
+	}
+	spin_unlock_irqrestore(&d->alloc_lock, flags);
+	rcu_read_unlock();
 	return n;
 }
 

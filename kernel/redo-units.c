@@ -344,6 +344,38 @@ bool redo_unit_settled(struct redo_delta *d, struct redo_unit *u)
 	return r;
 }
 
+/* alloc_lock held */
+static void __redo_unit_keep_nothing(struct redo_unit *u)
+{
+	if (u->kept)
+		bitmap_zero(u->bits->kept, REDO_UNIT_BLOCKS);
+	u->kept = 0;
+}
+
+/*
+ * Is something in it still kept for streams? What they do not take soon they will not
+ * take any more. alloc_lock held; what is kept is nobody's as soon as this says no.
+ */
+static bool __redo_unit_keeps(struct redo_delta *d, struct redo_unit *u)
+{
+	lockdep_assert_held(&d->alloc_lock);
+	if (u->kept && time_before(jiffies, u->kept_since + REDO_KEEP_TIME))
+		return true;
+	__redo_unit_keep_nothing(u);
+	return false;
+}
+
+void redo_units_keep_nothing(struct redo_delta *d)
+{
+	struct redo_unit *u;
+	unsigned long nr, flags;
+
+	spin_lock_irqsave(&d->alloc_lock, flags);
+	xa_for_each(&d->units, nr, u)
+		__redo_unit_keep_nothing(u);
+	spin_unlock_irqrestore(&d->alloc_lock, flags);
+}
+
 /*
  * Forget a unit about which there is nothing to know. unalloc may be looking at
  * the array (never for this unit: nothing of it is handed out), hence RCU.
@@ -357,7 +389,7 @@ void redo_unit_gc(struct redo_delta *d, struct redo_unit *u)
 	if (!redo_unit_settled(d, u))
 		return;
 	spin_lock_irqsave(&d->alloc_lock, flags);
-	idle = u->role == REDO_ROLE_NONE && !u->pending;
+	idle = u->role == REDO_ROLE_NONE && !u->pending && !__redo_unit_keeps(d, u);
 	if (idle) {
 		bits = u->bits;
 		u->bits = NULL;
@@ -410,7 +442,7 @@ bool redo_unit_idle(struct redo_delta *d, u64 nr)
 	if (!redo_unit_settled(d, u))
 		return false;
 	spin_lock_irqsave(&d->alloc_lock, flags);
-	r = u->role == REDO_ROLE_NONE;
+	r = u->role == REDO_ROLE_NONE && !__redo_unit_keeps(d, u);
 	spin_unlock_irqrestore(&d->alloc_lock, flags);
 	return r;
 }

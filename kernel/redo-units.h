@@ -17,6 +17,8 @@
 #define REDO_SCAN_LEAVES	16	/* of one refill */
 #define REDO_SCAN_ALL		U64_MAX
 
+#define REDO_KEEP_TIME		HZ	/* what streams have not taken by then is free again */
+
 /* A unit's bitmap as it stands in its record: bits set in a span; set or clear one. */
 u32 redo_disk_count(const struct redo_disk_unit *du, u32 start, u32 len);
 void redo_disk_set(struct redo_disk_unit *du, u32 start, u32 len, bool set);
@@ -39,6 +41,8 @@ struct redo_unit *redo_unit_get(struct redo_delta *d, u64 nr);
 int redo_unit_need_bits(struct redo_delta *d, struct redo_unit *u);
 /* Is the quarantine of what was freed in it over? */
 bool redo_unit_settled(struct redo_delta *d, struct redo_unit *u);
+/* Nothing is kept for streams any more: others need the space. */
+void redo_units_keep_nothing(struct redo_delta *d);
 /* Forget units about which there is nothing to know. */
 void redo_unit_gc(struct redo_delta *d, struct redo_unit *u);
 void redo_units_gc(struct redo_delta *d);

@@ -62,6 +62,7 @@ struct ctx {
 	bool maybe;		/* a commit failed: now may have become durable */
 	int held;		/* in-flight generation held, or -1 */
 	unsigned long *seen;	/* grains that the I/O in flight may have looked up */
+	u64 place[16];		/* for streams; several leaves share one, so that it is stale */
 	unsigned long long st_commits, st_ckpts, st_enospc, st_crash, st_seals;
 };
 
@@ -206,6 +207,18 @@ static void hold(struct ctx *c)
 			__set_bit(c->now[i].phys, c->seen);
 }
 
+/* Half of what would be a stream's is, so that what is kept is not always taken. */
+static u32 take(struct ctx *c, u32 i, u32 want, u64 *phys)
+{
+	u64 leaf = logical_of(c, i) / REDO_FANOUT;
+	u32 off = logical_of(c, i) % REDO_FANOUT;
+
+	if (rnd(c, 2))
+		return redo_delta_alloc(c->d, want, phys);
+	return redo_delta_alloc_stream(c->d, min_t(u32, want, REDO_FANOUT - off), off, REDO_FANOUT,
+				       &c->place[leaf % ARRAY_SIZE(c->place)], phys);
+}
+
 static bool do_write(struct ctx *c)
 {
 	u32 i = rnd(c, c->p->n), want = 1 + rnd(c, rnd(c, 4) ? 16 : c->p->max_run), got, k;
@@ -213,7 +226,7 @@ static bool do_write(struct ctx *c)
 
 	want = min(want, room_of(c, i));
 	while (want) {
-		got = redo_delta_alloc(c->d, want, rnd(c, 2) ? 0 : rnd(c, 2 * want + 50), &phys);
+		got = take(c, i, want, &phys);
 		if (!got) {
 			int r = make_room(c);
 
@@ -552,7 +565,7 @@ static int beside(void *data)
 			KUNIT_FAIL(c->test, "leaf %llu beside: %d", leaf, kind);
 		redo_delta_prefetch_leaf(c->d, prandom_u32_state(&r) % c->d->nr_leaves_max);
 		redo_delta_low(c->d);
-		n = redo_delta_alloc(c->d, 1 + prandom_u32_state(&r) % 20, 0, &phys);
+		n = redo_delta_alloc(c->d, 1 + prandom_u32_state(&r) % 20, &phys);
 		cond_resched();
 		if (n)
 			redo_delta_unalloc(c->d, phys, n);
@@ -857,7 +870,7 @@ static void try_spoilt(struct ctx *c)
 		LIST_HEAD(one);
 
 		if (ch.e.type == REDO_REC_MAP) {
-			ch.e.len = redo_delta_alloc(d, ch.e.len, 0, &phys);
+			ch.e.len = redo_delta_alloc(d, ch.e.len, &phys);
 			ch.e.phys = phys;
 		}
 		if (!ch.e.len || ch.e.logical + ch.e.len > d->nr_grains)
