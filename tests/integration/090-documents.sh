@@ -3,41 +3,10 @@
 # timeout: 480
 #
 # The examples of README.md and Documentation/redo.rst, run as they stand there.
-# Logical volumes are loop devices here, under the names that lvm2 would give.
 
 . "$TOP/tests/lib/redo.sh"
+. "$TOP/tests/lib/examples.sh"
 require mkfs.ext4
-
-mkdir -p /dev/vg
-defer rm -rf /dev/vg
-
-lvcreate() { # -L <size> -n <name> vg
-	local disk
-	truncate -s "$2" "$SCRATCH/$4.img"
-	disk=$(losetup --show -f "$SCRATCH/$4.img")
-	ln -sf "$disk" "/dev/vg/$4"
-}
-
-lvremove() { # -y vg/<name>
-	losetup -d "$(readlink "/dev/$2")"
-	rm "/dev/$2"
-}
-
-# example <file> <heading>: the indented lines between that heading and the next one
-example() {
-	awk -v heading="$2" '
-		$0 == heading { on = 1; next }
-		on && /^(#|===)/ && seen { exit }
-		on && /^ +/ { sub(/^ +/, ""); print; seen = 1 }' "$TOP/$1"
-}
-
-# run <file with commands>: one after the other, here, so that -e holds
-run() {
-	local text
-	text=$(< "$1")
-	[[ -n $text ]] || fail "no example in $1"
-	eval "$text"
-}
 
 fresh() { # <volume>: with a filesystem
 	lvcreate -L 64M -n "$1" vg

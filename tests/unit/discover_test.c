@@ -278,6 +278,164 @@ static void without_labels(void **state __unused)
 	present_is("disk", 2);
 }
 
+static struct redo_node *node(u8 id)
+{
+	for (u32 i = 0; i < set.nr_nodes; i++)
+		if (set.node[i].sb.uuid[0] == id)
+			return &set.node[i];
+	fail_msg("there is no delta %u", id);
+	return NULL;
+}
+
+static void named(u8 id, const char *name)
+{
+	assert_string_equal(node(id)->chain, name);
+}
+
+static void live(u8 id, const char *name)
+{
+	redo_copy(node(id)->live_name, name, REDO_NAME_SIZE);
+}
+
+/* A chain by plain dmsetup: nothing has a name but the device. */
+static void nameless_line(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "", "");
+	add(2, 1, SEALED, 2, "", "");
+	add(3, 2, ACTIVE, 3, "", "");
+	live(3, "web");
+	assert_int_equal(redo_discover(&set), 0);
+	assert_int_equal(set.nr_chains, 1);
+	present_is("web", 3);
+	named(1, "web");
+	named(2, "web");
+}
+
+/* Begun by plain dmsetup, then the tool; and the other way round. */
+static void named_in_part(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "", "");
+	add(2, 1, SEALED, 2, "web", "b");
+	add(3, 2, SEALED, 3, "", "");
+	add(4, 3, ACTIVE, 4, "", "");
+	assert_int_equal(redo_discover(&set), 0);
+	assert_int_equal(set.nr_chains, 1);
+	present_is("web", 4);
+	named(1, "web");
+	named(3, "web");
+}
+
+/* Two devices over the same nameless deltas: these belong to the first one made. */
+static void nameless_clone(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "", "");
+	add(2, 1, SEALED, 2, "", "");
+	add(3, 2, ACTIVE, 3, "", "");
+	add(4, 1, ACTIVE, 2, "", "");
+	live(3, "web");
+	live(4, "lab");
+	assert_int_equal(redo_discover(&set), 0);
+	assert_int_equal(set.nr_chains, 2);
+	present_is("web", 3);
+	present_is("lab", 4);
+	named(2, "web");
+	named(1, "lab");
+	/* made in the same step: the clock decides, whatever the order of UUIDs */
+	redo_set_free(&set);
+	add(1, 0, SEALED, 1, "", "");
+	add(2, 1, ACTIVE, 2, "", "")->sb.create_time = 8;
+	add(3, 1, ACTIVE, 2, "", "")->sb.create_time = 7;
+	live(2, "lab");
+	live(3, "web");
+	assert_int_equal(redo_discover(&set), 0);
+	named(1, "web");
+}
+
+/* A revert by plain dmsetup, to a lower point: what was dropped stays a branch. */
+static void nameless_revert(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "", "");
+	add(2, 1, SEALED, 2, "", "");
+	add(3, 2, SEALED, 3, "", "");
+	add(4, 3, ACTIVE, 4, "", "");
+	add(5, 1, ACTIVE, 2, "", "");
+	live(5, "web");
+	assert_int_equal(redo_discover(&set), 0);
+	assert_int_equal(set.nr_chains, 1);
+	present_is("web", 5);
+	named(1, "web");
+	named(2, "web");
+	named(4, "web");
+	/* no longer live: nothing says which of the two it was */
+	node(5)->live_name[0] = '\0';
+	free(set.chain);
+	set.chain = NULL;
+	set.nr_chains = 0;
+	assert_int_equal(redo_discover(&set), 0);
+	assert_int_equal(set.nr_chains, 1);
+	assert_null(chain("redo-63000000")->present);
+	problem_has("redo-63000000", "both active");
+	problem_has("redo-63000000", "--device");
+}
+
+/* A clone that the tool made of a nameless chain, after a reboot: two chains. */
+static void named_clone_of_nameless(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "", "");
+	add(2, 1, SEALED, 2, "", "");
+	add(3, 2, ACTIVE, 3, "", "");
+	add(4, 1, ACTIVE, 4, "lab", "x");
+	assert_int_equal(redo_discover(&set), 0);
+	assert_int_equal(set.nr_chains, 2);
+	present_is("lab", 4);
+	present_is("redo-63000000", 3);
+	named(2, "redo-63000000");
+	/* while the first one is live it has a name, and is the older */
+	live(3, "web");
+	free(set.chain);
+	set.chain = NULL;
+	set.nr_chains = 0;
+	assert_int_equal(redo_discover(&set), 0);
+	assert_int_equal(set.nr_chains, 2);
+	present_is("web", 3);
+	named(1, "web");
+}
+
+/* A revert by the tool of a nameless chain: what it retired follows the new name. */
+static void named_revert_of_nameless(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "", "");
+	add(2, 1, SEALED, 2, "", "");
+	add(3, 2, RETIRED, 3, "", "");
+	add(4, 1, ACTIVE, 4, "web", "x");
+	assert_int_equal(redo_discover(&set), 0);
+	assert_int_equal(set.nr_chains, 1);
+	present_is("web", 4);
+	named(2, "web");
+	named(3, "web");
+}
+
+/* A live top without a label over another chain's deltas: its own name counts. */
+static void nameless_on_named(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, ACTIVE, 2, "web", "b");
+	add(3, 1, ACTIVE, 2, "", "");
+	live(2, "web");
+	live(3, "lab");
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 2);
+	present_is("lab", 3);
+	named(1, "web");
+	redo_set_free(&set);
+	/* neither live: they cannot be told apart */
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, ACTIVE, 2, "web", "b");
+	add(3, 1, ACTIVE, 2, "", "");
+	assert_int_equal(redo_discover(&set), 0);
+	problem_has("web", "both active");
+}
+
 static void deepest(void **state __unused)
 {
 	static struct redo_node *line[REDO_MAX_DELTAS];
@@ -313,7 +471,9 @@ int main(void)
 		TEST(retired_keeps_names), TEST(clones), TEST(missing_parent), TEST(missing_top),
 		TEST(missing_top_with_leftover), TEST(duplicates), TEST(wrong_content),
 		TEST(parent_not_sealed), TEST(cycles), TEST(two_trees), TEST(without_labels),
-		TEST(deepest),
+		TEST(nameless_line), TEST(named_in_part), TEST(nameless_clone),
+		TEST(nameless_revert), TEST(named_clone_of_nameless),
+		TEST(named_revert_of_nameless), TEST(nameless_on_named), TEST(deepest),
 	};
 
 	return cmocka_run_group_tests_name("discover", tests, NULL, NULL);

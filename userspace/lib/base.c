@@ -39,6 +39,16 @@ static void fits(const struct redo_super *sb, const char *path, char *why, size_
 		snprintf(why, size, "has changed since, or is another device (fingerprint)");
 }
 
+/* A chain or a view shows what lies on a base; it is none, though it may look like it. */
+static bool is_ours(u64 rdev)
+{
+	struct redo_dm_info info;
+	struct redo_table t;
+
+	return !redo_dm_info_dev(rdev, &info) && info.exists &&
+	       !redo_dm_redo_table(info.name, &t);
+}
+
 /* By size and fingerprint among all devices. Returns how many there are. */
 static int search(const struct redo_set *set, const struct redo_super *sb, char *path, size_t size)
 {
@@ -63,7 +73,7 @@ static int search(const struct redo_set *set, const struct redo_super *sb, char 
 		    redo_dev_path(makedev(ma, mi), dev, sizeof(dev)))
 			continue;
 		fits(sb, dev, why, sizeof(why));
-		if (!*why && !found++)
+		if (!*why && !is_ours(makedev(ma, mi)) && !found++)
 			redo_copy(path, dev, size);
 	}
 	if (d)

@@ -70,25 +70,81 @@ static void link_parents(struct redo_set *set)
 	}
 }
 
-/* A delta that the kernel formatted carries no name: its chain's is its parent's. */
+/* The label's, or the device's whose top it is; "": a delta that the kernel formatted. */
+static const char *own_name(const struct redo_node *n)
+{
+	return redo_name_valid(n->label.chain_name) ? n->label.chain_name : n->live_name;
+}
+
+/* Which delta names the nearest of @n and its ancestors that has a name. */
+static struct redo_node *namer_below(const struct redo_node *n)
+{
+	while (n && !n->namer)
+		n = n->parent;
+	return n ? n->namer : NULL;
+}
+
+static bool made_before(const struct redo_node *a, const struct redo_node *b)
+{
+	if (a->sb.chain_seq != b->sb.chain_seq)
+		return a->sb.chain_seq < b->sb.chain_seq;
+	return a->sb.create_time < b->sb.create_time;
+}
+
+/*
+ * What is nameless under a delta with a name belongs to its chain; to that of
+ * the first one made where there are several.
+ */
+static void name_downwards(struct redo_node *from)
+{
+	struct redo_node *n;
+
+	/* A namer from below is the nearest, and final. */
+	for (n = from->parent; n && (!n->namer || n->namer->sb.depth > n->sb.depth); n = n->parent)
+		if (!n->namer || made_before(from, n->namer))
+			n->namer = from;
+}
+
+/*
+ * An active delta without a name, beside those of a chain. A live device's: what
+ * a revert by dmsetup has left. A labelled one's: another chain, since the tool
+ * retires what it drops; it stands for itself.
+ */
+static void name_branch(struct redo_node *top)
+{
+	const struct redo_node *beside = namer_below(top);
+
+	if (beside && beside->live_name[0] && !beside->label.chain_name[0])
+		return;
+	for (struct redo_node *n = top; n && !n->namer; n = n->parent)
+		n->namer = top;
+}
+
+static void find_namers(struct redo_set *set)
+{
+	struct redo_node *n, *end = set->node + set->nr_nodes;
+
+	for (n = set->node; n < end; n++)
+		n->namer = *own_name(n) ? n : NULL;
+	for (n = set->node; n < end; n++)
+		n->namer = namer_below(n);
+	for (n = set->node; n < end; n++)
+		if (n->namer == n)
+			name_downwards(n);
+	for (n = set->node; n < end; n++)
+		if (!n->namer && n->sb.state == REDO_STATE_ACTIVE)
+			name_branch(n);
+	for (n = set->node; n < end; n++)
+		n->namer = namer_below(n);
+}
+
 static void name_chain(struct redo_node *n)
 {
-	const struct redo_node *a;
-
-	if (n->live_name[0] && !n->label.chain_name[0]) {
-		redo_copy(n->chain, n->live_name, sizeof(n->chain));
-		return;
-	}
-	for (a = n; a; a = a->parent) {
-		const char *name = a->label.chain_name[0] ? a->label.chain_name : a->live_name;
-
-		if (redo_name_valid(name)) {
-			redo_copy(n->chain, name, sizeof(n->chain));
-			return;
-		}
-	}
-	snprintf(n->chain, sizeof(n->chain), "redo-%02x%02x%02x%02x", n->sb.tree_uuid[0],
-		 n->sb.tree_uuid[1], n->sb.tree_uuid[2], n->sb.tree_uuid[3]);
+	if (n->namer && *own_name(n->namer))
+		redo_copy(n->chain, own_name(n->namer), sizeof(n->chain));
+	else
+		snprintf(n->chain, sizeof(n->chain), "redo-%02x%02x%02x%02x", n->sb.tree_uuid[0],
+			 n->sb.tree_uuid[1], n->sb.tree_uuid[2], n->sb.tree_uuid[3]);
 }
 
 struct redo_chain *redo_find_chain(const struct redo_set *set, const char *name)
@@ -126,11 +182,13 @@ bool redo_node_counts(const struct redo_node *n)
 	return n->parent && n->parent->sb.state == REDO_STATE_SEALED;
 }
 
-/* Is @a a better present than @b? Active goes before new, then the later one. */
+/* Is @a a better present than @b? Live goes first, active before new, then the later one. */
 static bool better_present(const struct redo_node *a, const struct redo_node *b)
 {
-	if (!b || a->sb.state != b->sb.state)
-		return !b || a->sb.state == REDO_STATE_ACTIVE;
+	if (!b || !a->live_name[0] != !b->live_name[0])
+		return !b || a->live_name[0];
+	if (a->sb.state != b->sb.state)
+		return a->sb.state == REDO_STATE_ACTIVE;
 	return a->sb.chain_seq > b->sb.chain_seq;
 }
 
@@ -140,14 +198,42 @@ static void complain(struct redo_chain *c, const char *fmt, const char *a, const
 		snprintf(c->problem, sizeof(c->problem), fmt, a, b);
 }
 
+/*
+ * Which of two active deltas was made later says nothing where the kernel has
+ * formatted one: it counts on from the parent, and knows no revert.
+ */
+static const struct redo_node *rival_of(const struct redo_set *set, const struct redo_chain *c)
+{
+	const struct redo_node *p = c->present;
+
+	if (!p || p->live_name[0])
+		return NULL;
+	for (u32 i = 0; i < set->nr_nodes; i++) {
+		const struct redo_node *n = &set->node[i];
+
+		if (n->sb.state == REDO_STATE_ACTIVE && !strcmp(n->chain, c->name) &&
+		    !redo_uuid_eq(n->sb.uuid, p->sb.uuid) &&
+		    (!n->label.chain_name[0] || !p->label.chain_name[0]))
+			return n;
+	}
+	return NULL;
+}
+
 static void check_present(const struct redo_set *set, struct redo_chain *c,
 			  const struct redo_node *sealed)
 {
+	const struct redo_node *rival = rival_of(set, c);
 	struct redo_node *line[REDO_MAX_DELTAS];
 	char uuid[REDO_UUID_STR_SIZE];
 
-	(void)set;
-	if (!c->present || (sealed && sealed->sb.chain_seq > c->present->sb.chain_seq)) {
+	if (rival) {
+		complain(c, "%s and %s are both active, and nothing says which of them is its present; name the devices of the right one's line with --device",
+			 c->present->path, rival->path);
+		c->present = NULL;
+		return;
+	}
+	if (!c->present || (sealed && !c->present->live_name[0] &&
+			    sealed->sb.chain_seq > c->present->sb.chain_seq)) {
 		c->present = NULL;
 		if (sealed) {
 			redo_uuid_str(sealed->sb.uuid, uuid);
@@ -201,6 +287,7 @@ int redo_discover(struct redo_set *set)
 		set->node[i].nr_children = 0;
 	mark_duplicates(set);
 	link_parents(set);
+	find_namers(set);
 	for (i = 0; i < set->nr_nodes; i++) {
 		name_chain(&set->node[i]);
 		if (set->node[i].sb.state != REDO_STATE_RETIRED &&

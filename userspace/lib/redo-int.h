@@ -183,7 +183,8 @@ struct redo_node {
 	u64 rdev;		/* 0: a file */
 	char live_name[REDO_NAME_SIZE];	/* of the writable dm device it is the top of */
 	/* set by redo_discover(): */
-	char chain[REDO_NAME_SIZE];	/* the label's, or what stands for it */
+	char chain[REDO_NAME_SIZE];	/* the namer's, or what stands for it */
+	struct redo_node *namer;	/* the delta whose name @chain is; may be NULL */
 	struct redo_node *parent;	/* NULL: base, or missing */
 	bool missing_parent;
 	bool duplicate;			/* another device has this UUID */
@@ -196,7 +197,7 @@ struct redo_chain {
 	char name[REDO_NAME_SIZE];
 	u8 tree_uuid[REDO_UUID_SIZE];
 	struct redo_node *present;	/* top of the present state; NULL: no delta, or a problem */
-	char problem[REDO_TEXT_MAX * 2];
+	char problem[REDO_TEXT_MAX * 3];
 	/* from dm and the register, filled in by scan.c */
 	char base_path[REDO_TEXT_MAX];
 	char hint_path[REDO_TEXT_MAX];	/* base as the newest label says */

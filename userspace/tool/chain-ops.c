@@ -330,9 +330,20 @@ static struct redo_node *lowest(const struct redo_set *set, const struct redo_ch
 	return n;
 }
 
-/* A chain of the same tree that is active has the base; after a swap it is hidden below. */
+/*
+ * A chain or a view of the same tree that is active has the base; after a swap it
+ * is hidden below.
+ */
 static bool base_of_relative(const struct redo_set *set, const struct redo_chain *c, u64 *rdev)
 {
+	for (u32 i = 0; i < set->nr_views; i++) {
+		const struct redo_node *top = redo_find_rdev(set, set->view[i].top);
+
+		if (top && redo_uuid_eq(top->sb.tree_uuid, c->tree_uuid)) {
+			*rdev = set->view[i].base;
+			return true;
+		}
+	}
 	for (u32 i = 0; i < set->nr_chains; i++) {
 		const struct redo_chain *o = &set->chain[i];
 		struct redo_table t;
