@@ -18,25 +18,46 @@ static u64 sectors_of(const char *path)
 	return n;
 }
 
-/* Empty: it fits; else why not. */
-static void fits(const struct redo_super *sb, const char *path, char *why, size_t size)
+/* 0: it fits. Else why not; -EUCLEAN: all but the fingerprint does. */
+static int fits(const struct redo_super *sb, const char *path, char *why, size_t size)
 {
 	u64 want = sb->base_sectors ? sb->base_sectors : sb->virtual_sectors;
 	u64 have = sectors_of(path);
 	u32 head, tail;
 
 	*why = '\0';
-	if (!have)
+	if (!have) {
 		snprintf(why, size, "is not there");
-	else if (have != want)
+	} else if (have != want) {
 		snprintf(why, size, "has %llu sectors instead of %llu", (unsigned long long)have,
 			 (unsigned long long)want);
-	else if (!(sb->flags & REDO_SB_FINGERPRINT))
-		return;
-	else if (redo_fingerprint(path, want, &head, &tail))
+	} else if (!(sb->flags & REDO_SB_FINGERPRINT)) {
+		return 0;
+	} else if (redo_fingerprint(path, want, &head, &tail)) {
 		snprintf(why, size, "cannot be read");
-	else if (head != sb->base_fp_head || tail != sb->base_fp_tail)
+	} else if (head != sb->base_fp_head || tail != sb->base_fp_tail) {
 		snprintf(why, size, "has changed since, or is another device (fingerprint)");
+		return -EUCLEAN;
+	} else {
+		return 0;
+	}
+	return -ENODEV;
+}
+
+static int changed(const struct redo_node *first, const char *path)
+{
+	return redo_err(EUCLEAN, "%s: its base %s has changed since, or is another device (fingerprint); name the right one with --base, or go on with --force: what the deltas do not hold is then read as it is there now",
+			first->path, path);
+}
+
+int redo_check_base(const struct redo_node *first, const char *path, bool force)
+{
+	char why[256];
+
+	/* What else may be wrong with it the kernel says. */
+	if (fits(&first->sb, path, why, sizeof(why)) != -EUCLEAN || force)
+		return 0;
+	return changed(first, path);
 }
 
 /* A chain or a view shows what lies on a base; it is none, though it may look like it. */
@@ -72,8 +93,7 @@ static int search(const struct redo_set *set, const struct redo_super *sb, char 
 		    redo_find_rdev(set, makedev(ma, mi)) || redo_dev_stalled(makedev(ma, mi)) ||
 		    redo_dev_path(makedev(ma, mi), dev, sizeof(dev)))
 			continue;
-		fits(sb, dev, why, sizeof(why));
-		if (!*why && !is_ours(makedev(ma, mi)) && !found++)
+		if (!fits(sb, dev, why, sizeof(why)) && !is_ours(makedev(ma, mi)) && !found++)
 			redo_copy(path, dev, size);
 	}
 	if (d)
@@ -93,20 +113,22 @@ static bool telling(const struct redo_super *sb)
 }
 
 int redo_find_base(const struct redo_set *set, const struct redo_node *first, const char *hint,
-		   char *path, size_t size)
+		   bool force, char *path, size_t size)
 {
-	const char *try[2] = { hint, first->label.base_path };
+	const char *try[2] = { hint, first->label.base_path }, *seen = NULL;
 	char why[2][256] = { "", "" };
-	int found, i;
+	int found, i, r;
 
 	for (i = 0; i < 2; i++) {
 		if (!try[i] || !try[i][0])
 			continue;
-		fits(&first->sb, try[i], why[i], sizeof(why[i]));
-		if (!why[i][0]) {
+		r = fits(&first->sb, try[i], why[i], sizeof(why[i]));
+		if (!r) {
 			redo_copy(path, try[i], size);
 			return 0;
 		}
+		if (r == -EUCLEAN && !seen)
+			seen = try[i];
 	}
 	/* Size alone would be a guess, and so would be zeroes. */
 	found = telling(&first->sb) ? search(set, &first->sb, path, size) : 0;
@@ -115,6 +137,12 @@ int redo_find_base(const struct redo_set *set, const struct redo_node *first, co
 	if (found > 1)
 		return redo_err(ENOTUNIQ, "%s: %d devices look like its base; name the right one with --base",
 				first->path, found);
+	if (seen && force) {
+		redo_copy(path, seen, size);
+		return 0;
+	}
+	if (seen)
+		return changed(first, seen);
 	i = why[0][0] ? 0 : 1;
 	return redo_err(ENODEV, "%s: its base %s %s; name it with --base", first->path,
 			try[i] && try[i][0] ? try[i] : "(path unknown)",

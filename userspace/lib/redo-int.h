@@ -279,10 +279,13 @@ u64 redo_dev_sectors(u64 rdev);
 bool redo_dev_stalled(u64 rdev);
 /*
  * The base of a chain whose lowest delta is @first: where the label or @hint
- * says, else the one device whose size and fingerprint fit. Fills in @path.
+ * says, else the one device whose size and fingerprint fit; with @force where it
+ * was seen last, though the fingerprint differs. Fills in @path.
  */
 int redo_find_base(const struct redo_set *set, const struct redo_node *first,
-		   const char *hint, char *path, size_t size);
+		   const char *hint, bool force, char *path, size_t size);
+/* A base that the user names: refused when only its fingerprint is wrong. */
+int redo_check_base(const struct redo_node *first, const char *path, bool force);
 
 /* The register /etc/redo/chains: registry.c ------------------------------------- */
 

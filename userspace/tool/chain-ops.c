@@ -371,20 +371,33 @@ int base_of(const struct redo_set *set, const struct redo_chain *c, u64 *rdev)
 		return 0;
 	}
 	if (base_of_relative(set, c, rdev))
-		return 0;
+		return first && !redo_dev_path(*rdev, path, sizeof(path)) ?
+		       redo_check_base(first, path, opts.force) : 0;
 	memset(&e, 0, sizeof(e));
 	redo_reg_find(c->name, &e);
 	if (opts.base)
 		redo_copy(path, opts.base, sizeof(path));
 	else if (first)
-		r = redo_find_base(set, first, e.base, path, sizeof(path));
+		r = redo_find_base(set, first, e.base, opts.force, path, sizeof(path));
 	else
 		redo_copy(path, e.base, sizeof(path));
+	if (!r && opts.base && first)
+		r = redo_check_base(first, path, opts.force);
 	if (r)
 		return r;
 	*rdev = redo_path_rdev(path);
 	return *rdev ? 0 : redo_err(ENODEV, "%s: its base %s is not there; name it with --base",
 				    c->name, path[0] ? path : "(unknown)");
+}
+
+/* The base's fingerprint is skipped when asked, and over what is active without it. */
+void inherit_force(const struct redo_chain *c, struct redo_table *t)
+{
+	struct redo_table live;
+
+	if (opts.force || (c->dm_name[0] && !redo_dm_redo_table(c->dm_name, &live) &&
+			   strstr(live.features, REDO_ARG_FORCE_BASE)))
+		redo_copy(t->features, "1 " REDO_ARG_FORCE_BASE, sizeof(t->features));
 }
 
 /* Devices -------------------------------------------------------------------------- */

@@ -47,8 +47,7 @@ static int activate(struct redo_set *set, struct redo_chain *c)
 		r = table_up_to(set, c->present, base, &t);
 	if (r)
 		return r;
-	if (opts.force)
-		redo_copy(t.features, "1 " REDO_ARG_FORCE_BASE, sizeof(t.features));
+	inherit_force(c, &t);
 	r = redo_dm_info(c->name, &info);
 	if (!r && info.exists && makedev(info.major, info.minor) == base)
 		r = activate_swapped(c, &t, &info);

@@ -44,8 +44,10 @@ static int look(struct clone *k, const char *chain)
 		r = base_of(&k->set, k->c, &base);
 	if (!r)
 		r = table_up_to(&k->set, k->point->parent, base, &k->table);
-	if (!r)
+	if (!r) {
 		k->table.sectors = k->point->sb.virtual_sectors;
+		inherit_force(k->c, &k->table);
+	}
 	return r;
 }
 

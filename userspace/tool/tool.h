@@ -129,6 +129,7 @@ int table_up_to(const struct redo_set *set, struct redo_node *top, u64 base,
 		struct redo_table *t);
 /* Where the chain's base is now: the live table's, or found again. */
 int base_of(const struct redo_set *set, const struct redo_chain *c, u64 *rdev);
+void inherit_force(const struct redo_chain *c, struct redo_table *t);
 int create_chain(const char *name, const struct redo_table *t, bool readonly);
 int swap_in(const char *name, u64 sectors);
 int swap_out(const char *name);
