@@ -295,6 +295,7 @@ struct redo_reg_entry {
 	char base_id[REDO_TEXT_SIZE];	/* dm or filesystem UUID; may be empty */
 	u64 sectors;
 	bool swapped;			/* the dm device of that name was put on top of its own table */
+	bool deltas;			/* it has got some: without them it must not come up */
 };
 
 const char *redo_reg_path(void);

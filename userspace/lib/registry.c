@@ -41,6 +41,8 @@ static bool get_entry(struct json_object *o, struct redo_reg_entry *e)
 		e->sectors = (u64)json_object_get_int64(v);
 	if (json_object_object_get_ex(o, "swapped", &v))
 		e->swapped = json_object_get_boolean(v);
+	if (json_object_object_get_ex(o, "deltas", &v))
+		e->deltas = json_object_get_boolean(v);
 	return redo_name_valid(e->name);
 }
 
@@ -82,6 +84,7 @@ static struct json_object *to_json(const struct redo_reg_entry *e, u32 nr)
 		json_object_object_add(o, "base_id", json_object_new_string(e[i].base_id));
 		json_object_object_add(o, "sectors", json_object_new_int64((int64_t)e[i].sectors));
 		json_object_object_add(o, "swapped", json_object_new_boolean(e[i].swapped));
+		json_object_object_add(o, "deltas", json_object_new_boolean(e[i].deltas));
 		json_object_array_add(list, o);
 	}
 	json_object_object_add(root, "chains", list);

@@ -285,6 +285,10 @@ static int add_registered(struct scan *s)
 			redo_copy(c->base_path, e[i].base, sizeof(c->base_path));
 		if (!c->virtual_sectors)
 			c->virtual_sectors = e[i].sectors;
+		if (e[i].deltas && redo_uuid_nil(c->tree_uuid) && !c->problem[0])
+			snprintf(c->problem, sizeof(c->problem),
+				 "its deltas are not on any device looked at, and its base alone is not its content; files want --scan-dir; if they are gone for good, 'redosetup deactivate --forget %s'",
+				 c->name);
 	}
 	free(e);
 	return r;

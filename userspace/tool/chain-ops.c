@@ -498,3 +498,15 @@ int register_chain(const char *name, const char *base, u64 sectors, bool swapped
 	redo_content_uuid(base, e.base_id, sizeof(e.base_id));
 	return redo_reg_set(&e);
 }
+
+/* From its first delta on a chain must not come up as its base alone. */
+void remember_deltas(const char *name)
+{
+	struct redo_reg_entry e;
+
+	if (redo_dry_run || redo_reg_find(name, &e) || e.deltas)
+		return;
+	e.deltas = true;
+	if (redo_reg_set(&e))
+		fprintf(stderr, "redosetup: warning: %s\n", redo_last_error());
+}

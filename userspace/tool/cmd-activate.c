@@ -53,20 +53,25 @@ static int activate(struct redo_set *set, struct redo_chain *c)
 		r = activate_swapped(c, &t, &info);
 	else if (!r)
 		r = create_chain(c->name, &t, opts.readonly);
+	if (!r && t.nr_deltas)
+		remember_deltas(c->name);
 	if (!r && !opts.dry_run)
 		verbose("%s: active as %s/%s, %u deltas", c->name, redo_dm_dir(), c->name,
 			t.nr_deltas);
 	return r;
 }
 
-static int deactivate(struct redo_set *set __unused, struct redo_chain *c)
+static int deactivate(struct redo_set *set, struct redo_chain *c)
 {
 	char hidden[REDO_NAME_SIZE + 16];
 	struct redo_dm_info info;
 	int r;
 
+	(void)set;
 	if (!c->dm_name[0])
 		return redo_err(ENXIO, "%s: is not active", c->name);
+	if (c->live_deltas)
+		remember_deltas(c->name);
 	r = not_open(c->dm_name, "close it first");
 	if (r)
 		return r;
@@ -77,6 +82,26 @@ static int deactivate(struct redo_set *set __unused, struct redo_chain *c)
 	if (info.exists)
 		return swap_out(c->dm_name);
 	return redo_step("remove device %s", c->dm_name) ? 0 : redo_dm_remove(c->dm_name);
+}
+
+static int forget(struct redo_set *set, struct redo_chain *c)
+{
+	struct redo_reg_entry e;
+	int r = redo_reg_find(c->name, &e);
+
+	if (c->live_deltas || !redo_uuid_nil(c->tree_uuid))
+		return redo_err(EBUSY, "%s: has deltas, and they name it; only a chain without any can be forgotten",
+				c->name);
+	if (r == -ENOENT)
+		return redo_err(ENOENT, "%s: is not in %s", c->name, redo_reg_path());
+	if (!r && e.deltas)
+		r = confirm("%s: its deltas are not on any device looked at; once it is forgotten nothing keeps its base from being used without them",
+			    c->name);
+	if (!r && c->dm_name[0])
+		r = deactivate(set, c);
+	if (r || redo_step("forget chain %s", c->name))
+		return r;
+	return redo_reg_drop(c->name);
 }
 
 typedef int (*chain_fn)(struct redo_set *set, struct redo_chain *c);
@@ -129,5 +154,7 @@ int cmd_activate(const struct command *c, int argc, char **argv)
 
 int cmd_deactivate(const struct command *c, int argc, char **argv)
 {
-	return run(c, argc, argv, deactivate, true);
+	if (opts.forget && opts.all)
+		return usage_error(c, "--forget wants the chains' names");
+	return run(c, argc, argv, opts.forget ? forget : deactivate, true);
 }

@@ -152,6 +152,8 @@ int cmd_snapshot(const struct command *c, int argc, char **argv)
 	if (!r)
 		r = take(&set, jobs, argc);
 	for (int i = 0; i < argc; i++) {
+		if (jobs[i].done)
+			remember_deltas(jobs[i].c->name);
 		if (!r && !opts.dry_run)
 			verbose("%s@%s: new active delta %s", jobs[i].c->name, jobs[i].snap,
 				jobs[i].delta.store.path);

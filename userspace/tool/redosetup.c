@@ -25,7 +25,7 @@ const struct command commands[] = {
 	  "write an empty delta to a device or file" },
 	{ "activate", cmd_activate, 0, -1, "<chain>...|--all", COMMON SCAN "aeBf",
 	  "find chains on the disks and bring them up" },
-	{ "deactivate", cmd_deactivate, 0, -1, "<chain>...|--all", COMMON SCAN "a",
+	{ "deactivate", cmd_deactivate, 0, -1, "<chain>...|--all", COMMON SCAN "aG",
 	  "take chains down" },
 	{ "snapshot", cmd_snapshot, 1, -1, "<chain>@<snap>...", COMMON SCAN "dgztq",
 	  "make a snapshot point of one or more chains at the same moment" },
@@ -89,6 +89,7 @@ static const struct option_def option_defs[] = {
 	{ 'F', "full", false, NULL, "copy the content" },
 	{ 'T', "to", false, "<device>", "device that the content is copied to" },
 	{ 'a', "all", false, NULL, "all chains" },
+	{ 'G', "forget", false, NULL, "take a chain without deltas down and forget it" },
 	{ 'e', "readonly", false, NULL, "bring up read-only; nothing is written" },
 	{ 'l', "deltas", false, NULL, "list deltas" },
 	{ 'L', "leaf", false, NULL, "print the map's entries too" },
@@ -137,6 +138,7 @@ static int set_option(char letter, const char *arg)
 	case 'F': opts.full = true; return 0;
 	case 'T': opts.to = arg; return 0;
 	case 'a': opts.all = true; return 0;
+	case 'G': opts.forget = true; return 0;
 	case 'e': opts.readonly = true; return 0;
 	case 'l': opts.deltas = true; return 0;
 	case 'L': opts.leaf = true; return 0;

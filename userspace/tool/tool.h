@@ -15,7 +15,7 @@
 
 struct opts {
 	bool yes, dry_run, verbose, force, all, readonly, remove, full;
-	bool json, noheadings, deltas, leaf, journal, remove_delta;
+	bool json, noheadings, deltas, leaf, journal, remove_delta, forget;
 	char units;
 	const char *fields, *sort, *select;
 	const char *parent, *base, *chain, *snapshot, *description, *name, *to, *size, *grain;
@@ -134,6 +134,7 @@ int create_chain(const char *name, const struct redo_table *t, bool readonly);
 int swap_in(const char *name, u64 sectors);
 int swap_out(const char *name);
 int register_chain(const char *name, const char *base, u64 sectors, bool swapped);
+void remember_deltas(const char *name);
 
 /* copy.c */
 int copy_device(const char *from, const char *to);
