@@ -76,6 +76,7 @@ static bool piece_over(struct redo_chain *c, struct bio *bio, blk_status_t statu
 	if (status)
 		return true;
 	if (io->has_rest) {
+		redo_io_release(io); /* it waits again: others need the pool */
 		io->has_rest = false;
 		bio->bi_iter = io->rest;
 		bio->bi_status = BLK_STS_OK;
@@ -102,7 +103,7 @@ static void set_target(struct redo_chain *c, struct bio *bio, u32 slot, sector_t
 void redo_bio_send(struct redo_chain *c, struct bio *bio, u32 slot, sector_t sector)
 {
 	set_target(c, bio, slot, sector);
-	submit_bio_noacct(bio);
+	dm_submit_bio_remap(bio, NULL);
 }
 
 /* Point the bio at what @word says; the bio has been cut to its run. */
@@ -501,6 +502,8 @@ int redo_bio_map(struct redo_chain *c, struct bio *bio)
 		return map_passthrough(c, bio);
 	if (unlikely(READ_ONCE(c->mode) == REDO_MODE_FAILED))
 		return DM_MAPIO_KILL;
+	/* Its pieces may go to several devices, but who polls knows one queue of one of them. */
+	bio->bi_opf &= ~REQ_POLLED;
 	if (bio->bi_opf & REQ_PREFLUSH)
 		return map_flush(c, bio);
 	switch (bio_op(bio)) {
@@ -617,7 +620,7 @@ void redo_bio_process(struct redo_chain *c, struct bio *bio)
 		case STEP_SEND:
 			if (redo_mutant(record_before_data) && io->state == REDO_IO_FIRST)
 				redo_mutant_record_now(c, io);
-			submit_bio_noacct(bio);
+			dm_submit_bio_remap(bio, NULL);
 			return;
 		case STEP_TAKEN:
 			return;

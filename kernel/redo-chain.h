@@ -76,6 +76,7 @@ struct redo_chain;
 struct redo_worker {
 	struct work_struct work;
 	struct redo_chain *chain;
+	bool awake;			/* will look at the queue again; the chain's lock */
 };
 
 struct redo_chain {
@@ -122,7 +123,7 @@ struct redo_chain {
 	enum redo_mode mode;		/* read without it, too */
 	enum redo_space space;
 	bool committing;		/* a commit is in flight */
-	bool suspending;
+	bool suspending;		/* read without it, too */
 	bool parked;			/* suspended: nothing may be started */
 	bool event_pending;
 	bool lost;			/* what was acknowledged could not be committed */

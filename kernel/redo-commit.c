@@ -332,7 +332,8 @@ static void finish_sealed(struct redo_chain *c)
 {
 	u32 slot;
 
-	if (!has_sealed(c))
+	/* A suspend waits for us, with all I/O; the resume comes back to it. */
+	if (!has_sealed(c) || READ_ONCE(c->suspending))
 		return;
 	if (time_before(jiffies, READ_ONCE(c->resumed) + COMMIT_INTERVAL)) {
 		queue_delayed_work(c->commit_wq, &c->tick, COMMIT_INTERVAL);
@@ -410,8 +411,10 @@ static void commit_run(struct work_struct *work)
 		return;
 	while (c->active && grab(c, &b)) {
 		run_batch(c, &b);
+		/* There may be no end to the batches. */
 		redo_nospace_run(c);
-		redo_evict_run(c);	/* there may be no end to the batches */
+		redo_evict_run(c);
+		finish_sealed(c);
 		again = false;
 	}
 	if (c->active) {

@@ -6,22 +6,24 @@
 #include <linux/hash.h>
 #include "redo-chain.h"
 
-static struct bio *pop_deferred(struct redo_chain *c)
+static struct bio *pop_deferred(struct redo_chain *c, struct redo_worker *w)
 {
 	struct bio *bio;
 
 	spin_lock_irq(&c->lock);
 	bio = bio_list_pop(&c->deferred);
+	w->awake = bio;
 	spin_unlock_irq(&c->lock);
 	return bio;
 }
 
 static void worker_run(struct work_struct *work)
 {
-	struct redo_chain *c = container_of(work, struct redo_worker, work)->chain;
+	struct redo_worker *w = container_of(work, struct redo_worker, work);
+	struct redo_chain *c = w->chain;
 	struct bio *bio;
 
-	while ((bio = pop_deferred(c))) {
+	while ((bio = pop_deferred(c, w))) {
 		redo_bio_process(c, bio);
 		cond_resched();
 	}
@@ -43,13 +45,24 @@ void redo_defer_init(struct redo_chain *c)
 }
 
 /*
- * A worker that is already queued will find the bio, too; several are woken in
- * turn so that cold reads overlap. lock held.
+ * One that sleeps, in turn, so that cold reads overlap and none waits behind another
+ * one's slow bio while somebody is free. With all awake the first to be done finds the
+ * bio. lock held.
  */
 static void __wake_worker(struct redo_chain *c)
 {
+	struct redo_worker *w;
+	unsigned int i;
+
 	lockdep_assert_held(&c->lock);
-	queue_work(c->wq, &c->worker[c->next_worker++ % REDO_WORKERS].work);
+	for (i = 0; i < REDO_WORKERS; i++) {
+		w = &c->worker[c->next_worker++ % REDO_WORKERS];
+		if (!w->awake) {
+			w->awake = true;
+			queue_work(c->wq, &w->work);
+			return;
+		}
+	}
 }
 
 /*

@@ -227,13 +227,28 @@ out:
  * fail ever since; the next one would show older content, and complete flushes, as if
  * nothing had happened. Whoever exchanges the tables must be told, once.
  */
-static int check_lost_writes(struct redo_chain *old)
+static int check_lost_writes(struct redo_target *t)
 {
-	if (!old || !old->lost)
+	if (!t->lost)
 		return 0;
+	t->lost = false;
 	DMERR("%s: acknowledged writes were lost before: load the table again to go on without them",
-	      dm_device_name(old->md));
+	      dm_device_name(t->chain->md));
 	return -EIO;
+}
+
+/*
+ * What becomes of the old table's chain is not known yet; but if this hand-over fails for
+ * another reason the old table goes all the same, and this must not be forgotten with it.
+ */
+static void note_lost_writes(struct redo_target *t)
+{
+	struct redo_chain *old;
+
+	mutex_lock(&redo_chains_mutex);
+	old = redo_chain_find(t->chain->md, t->ti->begin);
+	t->lost |= old && old->lost;
+	mutex_unlock(&redo_chains_mutex);
 }
 
 static int do_handover(struct redo_target *t)
@@ -241,6 +256,7 @@ static int do_handover(struct redo_target *t)
 	struct redo_chain *dismissed = NULL, *unused = NULL;
 	int r;
 
+	note_lost_writes(t);
 	r = redo_validate_chain(t, t->nr_deltas);
 	if (!r)
 		r = switch_chain(t, &dismissed, &unused);
@@ -250,7 +266,7 @@ static int do_handover(struct redo_target *t)
 		redo_chain_release(dismissed, false);
 	if (r)
 		return r;
-	r = check_lost_writes(dismissed) ?: bring_up(t->chain);
+	r = check_lost_writes(t) ?: bring_up(t->chain);
 	if (r) /* neither line is at work now; either can be loaded */
 		redo_chain_set_mode(t->chain, REDO_MODE_FAILED, "cannot be brought up");
 	mutex_lock(&redo_target_mutex);

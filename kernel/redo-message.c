@@ -6,11 +6,17 @@
 
 /* An item and the word that ends an answer never take more than this. */
 #define ITEM_MAX	48
+/*
+ * While dm runs a message it can neither suspend nor exchange the table, and a suspend
+ * that has begun holds all bios up until then. So an answer is cut when it has taken long.
+ */
+#define ANSWER_TIME	(HZ / 10)
+#define RUN_MAX		(REDO_FANOUT * 4096U)	/* grains looked at in one RCU section */
 
 /* The run of grains from @grain on, at most to @end, with or without data. */
 static int next_run(struct redo_chain *c, u64 grain, u64 end, u64 *next, bool *data)
 {
-	u32 max = min_t(u64, end - grain, U32_MAX / 2);
+	u32 max = min_t(u64, end - grain, RUN_MAX);
 	u64 word;
 	int r;
 
@@ -80,10 +86,11 @@ static int allocated(struct redo_chain *c, sector_t start, sector_t end, struct 
 {
 	u64 grain = redo_sector_to_grain(c, start), next;
 	u64 last = redo_sector_to_grain(c, end + c->grain_sectors - 1);
+	unsigned long until = jiffies + ANSWER_TIME;
 	bool data;
 	int r;
 
-	for (; grain < last; grain = next) {
+	for (; grain < last && time_before_eq(jiffies, until); grain = next) {
 		r = next_run(c, grain, last, &next, &data);
 		if (r)
 			return r;
@@ -97,7 +104,7 @@ static int allocated(struct redo_chain *c, sector_t start, sector_t end, struct 
 		cond_resched();
 	}
 	if (put_item(a))
-		finish(a, true, 0);
+		finish(a, grain >= last, redo_grain_to_sector(c, grain));
 	else
 		finish(a, false, a->start);
 	return 1;

@@ -172,6 +172,7 @@ static void set_limits(struct redo_target *t)
 
 	ti->private = t;
 	ti->per_io_data_size = sizeof(struct redo_io);
+	ti->accounts_remapped_io = true;	/* workers use dm_submit_bio_remap() */
 	ti->num_flush_bios = 1;
 	ti->flush_supported = true;	/* whatever is below: we have a journal to write */
 	ti->num_write_zeroes_bios = 1;
@@ -252,7 +253,7 @@ static void redo_presuspend(struct dm_target *ti)
 	if (!c)
 		return;
 	spin_lock_irq(&c->lock);
-	c->suspending = true;
+	WRITE_ONCE(c->suspending, true);
 	spin_unlock_irq(&c->lock);
 	if (dm_noflush_suspending(ti))
 		redo_nospace_requeue(c);
@@ -265,7 +266,7 @@ static void redo_presuspend_undo(struct dm_target *ti)
 	if (!t->chain)
 		return;
 	spin_lock_irq(&t->chain->lock);
-	t->chain->suspending = false;
+	WRITE_ONCE(t->chain->suspending, false);
 	spin_unlock_irq(&t->chain->lock);
 }
 
@@ -295,7 +296,7 @@ static void redo_resume(struct dm_target *ti)
 	bool event;
 
 	spin_lock_irq(&c->lock);
-	c->suspending = false;
+	WRITE_ONCE(c->suspending, false);
 	c->parked = false;
 	event = c->event_pending;
 	c->event_pending = false;

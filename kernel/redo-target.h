@@ -20,6 +20,7 @@ struct redo_target {
 	char *feature_line;		/* " <n> <arg> ..." or "" */
 	struct redo_chain *chain;	/* NULL once it has been handed on; redo_target_mutex */
 	bool up;			/* brought up: the chain is ours; redo_target_mutex */
+	bool lost;			/* the table before had lost writes, and nobody was told */
 };
 
 /*

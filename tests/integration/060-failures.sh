@@ -114,6 +114,24 @@ dmsetup suspend chain
 dmsetup resume chain
 must_be_told 'in a commit before'
 
+# told even if the resume fails for another reason first, and the old table is gone with it
+journal_fails
+wait_for 5 mode_gone
+dd if=/dev/zero of="$d3" bs=1M count=1 conv=fsync,notrunc status=none
+swap "$good"
+dmsetup load chain --table "$(line "$base" /dev/mapper/lower "$d3")"
+dmsetup suspend chain
+rio "$base" "w 0 4k 7"
+dmsetup resume chain 2> /dev/null && fail "another base was accepted"
+rio "$base" "w 0 4k 1"
+log_mark told
+dmsetup resume chain 2> /dev/null && fail "a resume that fails once hides that writes were lost"
+log_read
+[[ $LOG == *'acknowledged writes were lost before'* ]] || fail "not told: $LOG"
+dmsetup load chain --table "$(line "$base" /dev/mapper/lower)"
+dmsetup resume chain
+rio --model "$SCRATCH/model" $dev v
+
 # the superblocks: no checkpoint and no seal is possible
 fresh
 swap "0 8 linear $d1 0
