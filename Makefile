@@ -19,7 +19,7 @@ help:
 	@echo '                a warning is an error'
 	@echo '  modules-uml, modules-6.1, modules-6.12, modules-kunit   one of these'
 	@echo '  lint          checkpatch on every source file of the kernel module'
-	@echo '  install       module, tools, man pages (DESTDIR=, PREFIX=)'
+	@echo '  install       module, tools, man pages, units for boot (DESTDIR=, PREFIX=)'
 	@echo '  dkms-install  the sources where DKMS finds them'
 	@echo '  clean         removes what was built here (not the cached test kernels)'
 	@echo 'Running (as root, on Debian 12; installs the packages it needs):'

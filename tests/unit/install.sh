@@ -1,0 +1,99 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What `make install` of user space puts where, and the units for systemd: that they
+# name the program that was installed, can be enabled, and wait for nothing that waits
+# for them, also with a mount as README.md advises it.
+
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+status=0
+
+# check <number> <text> <function>
+check() {
+	: > "$tmp/log"
+	if "$3" > "$tmp/out" 2>&1; then
+		echo "ok $1 - $2"
+	else
+		sed 's/^/# /' "$tmp/out" "$tmp/log"
+		echo "not ok $1 - $2"
+		status=1
+	fi
+}
+
+# Not into PREFIX: the files of a package
+files() {
+	make -s -C userspace install DESTDIR="$tmp/root" > "$tmp/log" 2>&1 &&
+	(cd "$tmp/root/usr/local" && find . ! -type d | sed 's|^\./||' | LC_ALL=C sort) > "$tmp/files" &&
+	{
+		echo include/libredo.h
+		printf 'lib/%s\n' libredo.a libredo.so{,.0,.0.1.0} pkgconfig/libredo.pc
+		printf 'lib/systemd/system/dm-redo-%s.service\n' activate shutdown
+		echo sbin/redosetup
+		echo share/man/man8/redosetup.8
+		# each command of the tool's own has a page
+		commands | sed 's|.*|share/man/man8/redosetup-&.8|'
+	} | LC_ALL=C sort | diff - "$tmp/files"
+}
+
+commands() {
+	sed -n 's/^\t{ "\([a-z]*\)", cmd_.*/\1/p' userspace/tool/redosetup.c
+}
+
+units() {
+	local unit
+	for unit in activate shutdown; do
+		grep -qE '^Exec[A-Za-z]*=-?/usr/local/sbin/redosetup ' \
+			"$tmp/root/usr/local/lib/systemd/system/dm-redo-$unit.service" || return
+	done
+}
+
+enabled() {
+	local unit
+	systemctl --root="$tmp/root" enable dm-redo-activate.service > "$tmp/log" 2>&1 || return
+	for unit in activate shutdown; do
+		[[ -L $tmp/root/etc/systemd/system/local-fs.target.wants/dm-redo-$unit.service ]] ||
+			return
+	done
+}
+
+# The whole of a start, for which the program has to be where the unit says.
+verified() {
+	local dir=$tmp/usr/lib/systemd/system
+	make -s -C userspace install PREFIX="$tmp/usr" > "$tmp/log" 2>&1 || return
+	cat > "$dir/srv.mount" <<-'END'
+		[Unit]
+		Requires=dm-redo-activate.service
+		After=dm-redo-activate.service
+		Before=local-fs.target
+		[Mount]
+		What=/dev/mapper/web
+		Where=/srv
+	END
+	cat > "$dir/boot.target" <<-'END'
+		[Unit]
+		Wants=dm-redo-activate.service dm-redo-shutdown.service srv.mount
+		Wants=local-fs.target sysinit.target
+	END
+	systemd-analyze verify --man=no "$dir"/*.service "$dir"/{srv.mount,boot.target} \
+		> "$tmp/log" 2>&1 && [[ ! -s $tmp/log ]]
+}
+
+check 1 'make install: the files' files
+check 2 'the units name the program that is installed' units
+if [[ -x $(type -P systemctl) ]]; then
+	check 3 'systemctl enable' enabled
+else
+	echo 'ok 3 - systemctl enable # SKIP no systemctl here'
+fi
+if [[ -x $(type -P systemd-analyze) ]]; then
+	check 4 'systemd-analyze verify' verified
+else
+	echo 'ok 4 - systemd-analyze verify # SKIP no systemd-analyze here'
+fi
+# What was made for another PREFIX is made anew
+make -s -C userspace > /dev/null
+exit $status
