@@ -205,6 +205,7 @@ struct redo_chain {
 	char dm_name[REDO_NAME_SIZE];	/* "": not active */
 	bool suspended, live_ro;
 	u32 live_deltas;
+	char features[REDO_TEXT_SIZE];	/* a list; of the live table, else kept */
 };
 
 struct redo_damaged {
@@ -296,6 +297,7 @@ struct redo_reg_entry {
 	u64 sectors;
 	bool swapped;			/* the dm device of that name was put on top of its own table */
 	bool deltas;			/* it has got some: without them it must not come up */
+	char features[REDO_TEXT_SIZE];	/* a list: features.c */
 };
 
 const char *redo_reg_path(void);
@@ -358,6 +360,18 @@ const char *redo_dm_dir(void);
 /* Pure: table.c */
 int redo_table_parse(const char *params, struct redo_table *t);
 char *redo_table_format(const struct redo_table *t);	/* malloc'ed */
+
+/*
+ * Pure: features.c. A list is "<word>[=<value>] ...", what a chain keeps; @list has
+ * REDO_FEATURES_SIZE bytes. The arguments of a table line begin with their number.
+ */
+#define REDO_FEATURES_SIZE	256
+
+/* Add or replace one; "none" empties the list. -EINVAL with a text. */
+int redo_features_set(char *list, const char *word);
+void redo_features_to_table(const char *list, bool force, char *args, size_t size);
+void redo_features_from_table(const char *args, char *list);
+bool redo_features_force(const char *args);
 
 /* Devices for deltas: provision.c -------------------------------------------------- */
 

@@ -37,6 +37,7 @@ static bool get_entry(struct json_object *o, struct redo_reg_entry *e)
 	get_text(o, "name", e->name, sizeof(e->name));
 	get_text(o, "base", e->base, sizeof(e->base));
 	get_text(o, "base_id", e->base_id, sizeof(e->base_id));
+	get_text(o, "features", e->features, sizeof(e->features));
 	if (json_object_object_get_ex(o, "sectors", &v))
 		e->sectors = (u64)json_object_get_int64(v);
 	if (json_object_object_get_ex(o, "swapped", &v))
@@ -85,6 +86,7 @@ static struct json_object *to_json(const struct redo_reg_entry *e, u32 nr)
 		json_object_object_add(o, "sectors", json_object_new_int64((int64_t)e[i].sectors));
 		json_object_object_add(o, "swapped", json_object_new_boolean(e[i].swapped));
 		json_object_object_add(o, "deltas", json_object_new_boolean(e[i].deltas));
+		json_object_object_add(o, "features", json_object_new_string(e[i].features));
 		json_object_array_add(list, o);
 	}
 	json_object_object_add(root, "chains", list);

@@ -244,6 +244,7 @@ static int add_live(struct scan *s, const struct redo_dm_info *info, const struc
 	c->suspended = info->suspended;
 	c->live_ro = info->read_only;
 	c->live_deltas = t->nr_deltas;
+	redo_features_from_table(t->features, c->features);
 	c->virtual_sectors = t->sectors;
 	/* The table is the truth about what is active now. */
 	if (top && !info->read_only)
@@ -285,6 +286,8 @@ static int add_registered(struct scan *s)
 			redo_copy(c->base_path, e[i].base, sizeof(c->base_path));
 		if (!c->virtual_sectors)
 			c->virtual_sectors = e[i].sectors;
+		if (!c->dm_name[0])
+			redo_copy(c->features, e[i].features, sizeof(c->features));
 		if (e[i].deltas && redo_uuid_nil(c->tree_uuid) && !c->problem[0])
 			snprintf(c->problem, sizeof(c->problem),
 				 "its deltas are not on any device looked at, and its base alone is not its content; files want --scan-dir; if they are gone for good, 'redosetup deactivate --forget %s'",

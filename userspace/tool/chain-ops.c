@@ -390,14 +390,30 @@ int base_of(const struct redo_set *set, const struct redo_chain *c, u64 *rdev)
 				    c->name, path[0] ? path : "(unknown)");
 }
 
-/* The base's fingerprint is skipped when asked, and over what is active without it. */
-void inherit_force(const struct redo_chain *c, struct redo_table *t)
+/* Features -------------------------------------------------------------------------- */
+
+/* What --feature says on top of what is in @list. */
+int asked_features(char *list)
+{
+	int r = 0;
+
+	for (int i = 0; !r && i < opts.nr_feature; i++)
+		r = redo_features_set(list, opts.feature[i]);
+	return r;
+}
+
+/* Asked to skip the base's fingerprint, or over what is active without it. */
+static bool forced(const struct redo_chain *c)
 {
 	struct redo_table live;
 
-	if (opts.force || (c->dm_name[0] && !redo_dm_redo_table(c->dm_name, &live) &&
-			   strstr(live.features, REDO_ARG_FORCE_BASE)))
-		redo_copy(t->features, "1 " REDO_ARG_FORCE_BASE, sizeof(t->features));
+	return opts.force || (c->dm_name[0] && !redo_dm_redo_table(c->dm_name, &live) &&
+			      redo_features_force(live.features));
+}
+
+void set_features(const struct redo_chain *c, const char *list, struct redo_table *t)
+{
+	redo_features_to_table(list, forced(c), t->features, sizeof(t->features));
 }
 
 /* Devices -------------------------------------------------------------------------- */
@@ -429,7 +445,7 @@ static void hidden_name(const char *name, char *hidden, size_t size)
 	snprintf(hidden, size, "%s-redo-base", name);
 }
 
-static int load_on_hidden(const char *name, const char *hidden, u64 sectors)
+static int load_on_hidden(const char *name, const char *hidden, u64 sectors, const char *features)
 {
 	struct redo_dm_info info;
 	struct redo_table t = { .sectors = sectors };
@@ -440,6 +456,7 @@ static int load_on_hidden(const char *name, const char *hidden, u64 sectors)
 	if (r)
 		return r;
 	t.base = makedev(info.major, info.minor);
+	redo_copy(t.features, features, sizeof(t.features));
 	s.params = redo_table_format(&t);
 	r = s.params ? redo_switch_tables(&s, 1, 0, &w) : -ENOMEM;
 	free(s.params);
@@ -447,7 +464,7 @@ static int load_on_hidden(const char *name, const char *hidden, u64 sectors)
 }
 
 /* Put the target between a dm device and its own table, in use or not. */
-int swap_in(const char *name, u64 sectors)
+int swap_in(const char *name, u64 sectors, const char *features)
 {
 	char hidden[REDO_NAME_SIZE + 16], uuid[REDO_NAME_SIZE + 16], text[1024];
 	int r;
@@ -459,7 +476,7 @@ int swap_in(const char *name, u64 sectors)
 	r = redo_dm_create_like(hidden, uuid, name);
 	if (r)
 		return r;
-	r = load_on_hidden(name, hidden, sectors);
+	r = load_on_hidden(name, hidden, sectors, features);
 	if (r) {
 		redo_copy(text, redo_last_error(), sizeof(text));
 		redo_dm_remove(hidden);
@@ -487,7 +504,8 @@ int swap_out(const char *name)
 	return r ? r : redo_dm_remove(hidden);
 }
 
-int register_chain(const char *name, const char *base, u64 sectors, bool swapped)
+int register_chain(const char *name, const char *base, u64 sectors, bool swapped,
+		   const char *features)
 {
 	struct redo_reg_entry e = { .sectors = sectors, .swapped = swapped };
 
@@ -495,8 +513,45 @@ int register_chain(const char *name, const char *base, u64 sectors, bool swapped
 		return 0;
 	redo_copy(e.name, name, sizeof(e.name));
 	redo_copy(e.base, base, sizeof(e.base));
+	redo_copy(e.features, features, sizeof(e.features));
 	redo_content_uuid(base, e.base_id, sizeof(e.base_id));
 	return redo_reg_set(&e);
+}
+
+static int keep_entry(const struct redo_reg_entry *e)
+{
+	if (redo_step("remember features of chain %s in %s: %s", e->name, redo_reg_path(),
+		      e->features[0] ? e->features : "none"))
+		return 0;
+	return redo_reg_set(e);
+}
+
+/*
+ * For every later activation. A chain that no label names is left out: under the
+ * name of its device alone it would not be found again.
+ */
+int keep_features(const struct redo_chain *c, u64 base, const char *list)
+{
+	bool labelled = c->present && c->present->namer &&
+			c->present->namer->label.chain_name[0];
+	struct redo_reg_entry e;
+	int r = redo_reg_find(c->name, &e);
+
+	if (!r && !strcmp(e.features, list))
+		return 0;
+	if (r == -ENOENT && (!*list || !labelled))
+		return 0;
+	if (r == -ENOENT) {
+		memset(&e, 0, sizeof(e));
+		redo_copy(e.name, c->name, sizeof(e.name));
+		redo_dev_path(base, e.base, sizeof(e.base));
+		e.sectors = c->virtual_sectors;
+		e.deltas = true;
+	} else if (r) {
+		return r;
+	}
+	redo_copy(e.features, list, sizeof(e.features));
+	return keep_entry(&e);
 }
 
 /* From its first delta on a chain must not come up as its base alone. */

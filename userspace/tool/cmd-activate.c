@@ -15,7 +15,8 @@ static int activate_swapped(const struct redo_chain *c, struct redo_table *t,
 
 	r = not_open(c->name, "its content would change under whoever has it open");
 	if (!r)
-		r = swap_in(c->name, redo_dev_sectors(makedev(info->major, info->minor)));
+		r = swap_in(c->name, redo_dev_sectors(makedev(info->major, info->minor)),
+			    t->features);
 	if (r || opts.dry_run || !t->nr_deltas)
 		return r;
 	snprintf(hidden, sizeof(hidden), "%s-redo-base", c->name);
@@ -32,6 +33,7 @@ static int activate_swapped(const struct redo_chain *c, struct redo_table *t,
 
 static int activate(struct redo_set *set, struct redo_chain *c)
 {
+	char list[REDO_FEATURES_SIZE];
 	struct redo_dm_info info;
 	struct redo_table t;
 	u64 base;
@@ -47,7 +49,11 @@ static int activate(struct redo_set *set, struct redo_chain *c)
 		r = table_up_to(set, c->present, base, &t);
 	if (r)
 		return r;
-	inherit_force(c, &t);
+	redo_copy(list, c->features, sizeof(list));
+	r = asked_features(list);
+	if (r)
+		return r;
+	set_features(c, list, &t);
 	r = redo_dm_info(c->name, &info);
 	if (!r && info.exists && makedev(info.major, info.minor) == base)
 		r = activate_swapped(c, &t, &info);
@@ -55,10 +61,21 @@ static int activate(struct redo_set *set, struct redo_chain *c)
 		r = create_chain(c->name, &t, opts.readonly);
 	if (!r && t.nr_deltas)
 		remember_deltas(c->name);
+	if (!r && opts.nr_feature)
+		r = keep_features(c, base, list);
 	if (!r && !opts.dry_run)
 		verbose("%s: active as %s/%s, %u deltas", c->name, redo_dm_dir(), c->name,
 			t.nr_deltas);
 	return r;
+}
+
+/* Also those that plain dmsetup has given it. */
+static int keep_live_features(const struct redo_chain *c)
+{
+	struct redo_table t;
+	int r = redo_dm_redo_table(c->dm_name, &t);
+
+	return r ? r : keep_features(c, t.base, c->features);
 }
 
 static int deactivate(struct redo_set *set, struct redo_chain *c)
@@ -73,6 +90,8 @@ static int deactivate(struct redo_set *set, struct redo_chain *c)
 	if (c->live_deltas)
 		remember_deltas(c->name);
 	r = not_open(c->dm_name, "close it first");
+	if (!r && !c->live_ro)
+		r = keep_live_features(c);
 	if (r)
 		return r;
 	snprintf(hidden, sizeof(hidden), "%s-redo-base", c->dm_name);

@@ -9,6 +9,7 @@ struct clone {
 	struct redo_node *point;
 	struct redo_table table;	/* of the point */
 	const char *snap, *name;
+	char features[REDO_FEATURES_SIZE];
 };
 
 static int free_name(struct clone *k)
@@ -46,8 +47,21 @@ static int look(struct clone *k, const char *chain)
 		r = table_up_to(&k->set, k->point->parent, base, &k->table);
 	if (!r) {
 		k->table.sectors = k->point->sb.virtual_sectors;
-		inherit_force(k->c, &k->table);
+		r = asked_features(k->features);
 	}
+	return r;
+}
+
+/* Only for the features: the rest is on the disks. */
+static int register_linked(const struct clone *k)
+{
+	char base[REDO_TEXT_MAX];
+	int r = redo_dev_path(k->table.base, base, sizeof(base));
+
+	if (!r)
+		r = register_chain(k->name, base, k->table.sectors, false, k->features);
+	if (!r)
+		remember_deltas(k->name);
 	return r;
 }
 
@@ -64,9 +78,12 @@ static int linked(struct clone *k)
 	if (r)
 		return r;
 	k->table.delta[k->table.nr_deltas++] = d.rdev;
+	set_features(k->c, k->features, &k->table);
 	r = create_chain(k->name, &k->table, false);
 	if (r)
 		drop_delta(&d, k->point->parent);
+	else if (k->features[0])
+		r = register_linked(k);
 	return r;
 }
 
@@ -74,10 +91,12 @@ static int linked(struct clone *k)
 static int copy_point(struct clone *k)
 {
 	char view[REDO_NAME_SIZE + 16], path[REDO_TEXT_MAX], text[1024];
-	char *params = redo_table_format(&k->table);
 	struct redo_dm_info info;
+	char *params;
 	int r;
 
+	set_features(k->c, "", &k->table);
+	params = redo_table_format(&k->table);
 	if (!params)
 		return -ENOMEM;
 	snprintf(view, sizeof(view), "%s-redo-copy", k->name);
@@ -112,8 +131,9 @@ static int full(struct clone *k)
 	if (r)
 		return r;
 	t.sectors = redo_dev_sectors(t.base);
+	redo_features_to_table(k->features, false, t.features, sizeof(t.features));
 	r = create_chain(k->name, &t, false);
-	return r ? r : register_chain(k->name, opts.to, t.sectors, false);
+	return r ? r : register_chain(k->name, opts.to, t.sectors, false, k->features);
 }
 
 int cmd_clone(const struct command *c, int argc __unused, char **argv)

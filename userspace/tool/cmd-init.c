@@ -19,18 +19,21 @@ static int check_base(const char *path, u64 *rdev)
 }
 
 /* On top of its own table: the one case where the base may be in use. */
-static int init_swapped(const char *chain, const char *base, const struct redo_dm_info *info)
+static int init_swapped(const char *chain, const char *base, const struct redo_dm_info *info,
+			const char *features)
 {
 	u64 sectors = redo_dev_sectors(makedev(info->major, info->minor));
+	char args[REDO_FEATURES_SIZE + 8];
 	int r;
 
 	if (info->suspended)
 		return redo_err(EBUSY, "%s: suspended", chain);
-	r = swap_in(chain, sectors);
-	return r ? r : register_chain(chain, base, sectors, true);
+	redo_features_to_table(features, false, args, sizeof(args));
+	r = swap_in(chain, sectors, args);
+	return r ? r : register_chain(chain, base, sectors, true, features);
 }
 
-static int init_stacked(const char *chain, const char *base, u64 rdev)
+static int init_stacked(const char *chain, const char *base, u64 rdev, const char *features)
 {
 	struct redo_table t = { .base = rdev, .sectors = redo_dev_sectors(rdev) };
 	struct redo_file f;
@@ -45,13 +48,15 @@ static int init_stacked(const char *chain, const char *base, u64 rdev)
 	if (r)
 		return r;
 	redo_file_close(&f);
+	redo_features_to_table(features, false, t.features, sizeof(t.features));
 	r = create_chain(chain, &t, false);
-	return r ? r : register_chain(chain, base, t.sectors, false);
+	return r ? r : register_chain(chain, base, t.sectors, false, features);
 }
 
 int cmd_init(const struct command *c __unused, int argc __unused, char **argv)
 {
 	const char *chain = argv[0], *base = argv[1];
+	char features[REDO_FEATURES_SIZE] = "";
 	struct redo_dm_info info;
 	struct redo_table t;
 	struct redo_set set;
@@ -63,7 +68,9 @@ int cmd_init(const struct command *c __unused, int argc __unused, char **argv)
 				chain);
 	if (!redo_dm_present())
 		return -ENODEV;
-	r = check_base(base, &rdev);
+	r = asked_features(features);
+	if (!r)
+		r = check_base(base, &rdev);
 	if (!r)
 		r = scan(&set);
 	if (r)
@@ -78,11 +85,11 @@ int cmd_init(const struct command *c __unused, int argc __unused, char **argv)
 	if (r)
 		return r;
 	if (!info.exists)
-		return init_stacked(chain, base, rdev);
+		return init_stacked(chain, base, rdev, features);
 	if (makedev(info.major, info.minor) != rdev)
 		return redo_err(EEXIST, "%s: a device-mapper device of this name is there already, and it is not %s",
 				chain, base);
 	if (!redo_dm_redo_table(chain, &t))
 		return redo_err(EEXIST, "%s: has the target already", chain);
-	return init_swapped(chain, base, &info);
+	return init_swapped(chain, base, &info, features);
 }

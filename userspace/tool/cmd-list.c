@@ -3,7 +3,7 @@
 #include "rows.h"
 
 #define CHAIN_FIELDS	"chain,size,deltas,active,state,snapshots"
-#define CHAIN_ALL	"chain,size,state,dm_name,base,deltas,active,used,space,mode,snapshots,views,problem"
+#define CHAIN_ALL	"chain,size,state,dm_name,base,deltas,active,used,space,mode,snapshots,views,features,problem"
 #define DELTA_FIELDS	"delta,chain,snapshot,state,role,size,used,depth,created"
 #define DELTA_ALL	"delta,uuid,state,role,chain,snapshot,description,created,sealed,host,size,free,units,units_total,used,meta,grain,virtual_size,depth,seq,parent_uuid,tree_uuid,base"
 #define POINT_ALL	"point,chain,snapshot,description,created,size,depth,delta,parent,children,views"

@@ -71,7 +71,7 @@ static int show_point(struct redo_set *set, const char *chain, const char *snap,
 	if (!r) {
 		/* Of a base that has grown since, the point has only its own size. */
 		t.sectors = point->sb.virtual_sectors;
-		inherit_force(c, &t);
+		set_features(c, "", &t);
 		r = create_view(name, &t);
 	}
 	if (!r && !opts.dry_run)

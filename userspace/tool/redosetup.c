@@ -19,11 +19,11 @@ static const char *verb = "";
 #define REPORT	"RUoOSN"
 
 const struct command commands[] = {
-	{ "init", cmd_init, 2, 2, "<chain> <base>", COMMON,
+	{ "init", cmd_init, 2, 2, "<chain> <base>", COMMON "w",
 	  "put a base device under a chain's name" },
 	{ "format", cmd_format, 1, 1, "<delta>", COMMON "gPBcstf",
 	  "write an empty delta to a device or file" },
-	{ "activate", cmd_activate, 0, -1, "<chain>...|--all", COMMON SCAN "aeBf",
+	{ "activate", cmd_activate, 0, -1, "<chain>...|--all", COMMON SCAN "aeBfw",
 	  "find chains on the disks and bring them up" },
 	{ "deactivate", cmd_deactivate, 0, -1, "<chain>...|--all", COMMON SCAN "aG",
 	  "take chains down" },
@@ -33,7 +33,7 @@ const struct command commands[] = {
 	  "drop the present state and go on from a snapshot" },
 	{ "view", cmd_view, 1, 1, "<chain>@<snap>", COMMON SCAN "mrBf",
 	  "show a snapshot as a read-only device" },
-	{ "clone", cmd_clone, 2, 2, "<chain>@<snap> <new chain>", COMMON SCAN "dztFTBf",
+	{ "clone", cmd_clone, 2, 2, "<chain>@<snap> <new chain>", COMMON SCAN "dztFTBfw",
 	  "start a new chain from a snapshot" },
 	{ "list", cmd_list, 0, -1, "[<chain>...]", COMMON SCAN REPORT "l",
 	  "list chains, or with --deltas all deltas" },
@@ -89,6 +89,7 @@ static const struct option_def option_defs[] = {
 	{ 'F', "full", false, NULL, "copy the content" },
 	{ 'T', "to", false, "<device>", "device that the content is copied to" },
 	{ 'a', "all", false, NULL, "all chains" },
+	{ 'w', "feature", false, "<word>[=<value>]", "feature of the table line, kept (repeatable; none clears them)" },
 	{ 'G', "forget", false, NULL, "take a chain without deltas down and forget it" },
 	{ 'e', "readonly", false, NULL, "bring up read-only; nothing is written" },
 	{ 'l', "deltas", false, NULL, "list deltas" },
@@ -138,6 +139,7 @@ static int set_option(char letter, const char *arg)
 	case 'F': opts.full = true; return 0;
 	case 'T': opts.to = arg; return 0;
 	case 'a': opts.all = true; return 0;
+	case 'w': return add_to(opts.feature, &opts.nr_feature, arg);
 	case 'G': opts.forget = true; return 0;
 	case 'e': opts.readonly = true; return 0;
 	case 'l': opts.deltas = true; return 0;

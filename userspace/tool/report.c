@@ -101,6 +101,8 @@ static const struct dm_report_field_type chain_fields[] = {
 	CHAIN("mode", "Mode", STR, mode, show_string, "Mode of a live chain."),
 	CHAIN("dm_name", "DMName", STR, dm_name, show_string, "Device-mapper name of a live chain."),
 	CHAIN("views", "Views", STR, views, show_string, "Names of its live views."),
+	CHAIN("features", "Features", STR, features, show_string,
+	      "Features of the live table, or kept for the next one."),
 	CHAIN("problem", "Problem", STR, problem, show_string, "Why it cannot be activated."),
 	{ 0, 0, 0, 0, "", "", NULL, NULL },
 };

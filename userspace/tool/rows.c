@@ -195,6 +195,7 @@ void chain_row_of(const struct redo_set *set, const struct redo_chain *c, struct
 	row->used = c->present ? c->present->sb.data_used *
 		    ((u64)c->present->sb.grain_sectors << 9) : 0;
 	row->problem = c->dm_name[0] ? "" : c->problem;
+	row->features = c->features;
 	row->snapshots = row->views = row->space = row->mode = "";
 	for (u32 i = 0; i < nr; i++) {
 		const char *v = views_of_point(set, points[i]);

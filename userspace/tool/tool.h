@@ -21,7 +21,8 @@ struct opts {
 	const char *parent, *base, *chain, *snapshot, *description, *name, *to, *size, *grain;
 	const char *quiesce;
 	const char *delta[MAX_LIST + 1], *device[MAX_LIST + 1], *dir[MAX_LIST + 1];
-	int nr_delta, nr_device, nr_dir;
+	const char *feature[MAX_LIST + 1];
+	int nr_delta, nr_device, nr_dir, nr_feature;
 };
 
 struct command {
@@ -70,7 +71,7 @@ enum report_kind { REPORT_CHAIN = 1, REPORT_DELTA = 2, REPORT_POINT = 4 };
 
 struct chain_row {
 	const char *chain, *state, *base, *active, *snapshots, *problem, *space, *mode, *dm_name;
-	const char *views;
+	const char *views, *features;
 	u64 bytes, used;
 	u32 deltas;
 };
@@ -129,11 +130,16 @@ int table_up_to(const struct redo_set *set, struct redo_node *top, u64 base,
 		struct redo_table *t);
 /* Where the chain's base is now: the live table's, or found again. */
 int base_of(const struct redo_set *set, const struct redo_chain *c, u64 *rdev);
-void inherit_force(const struct redo_chain *c, struct redo_table *t);
+/* What --feature says on top of what is in the list. */
+int asked_features(char *list);
+/* The list, and force_base where --force or the live table says so, into the table. */
+void set_features(const struct redo_chain *c, const char *list, struct redo_table *t);
+int keep_features(const struct redo_chain *c, u64 base, const char *list);
 int create_chain(const char *name, const struct redo_table *t, bool readonly);
-int swap_in(const char *name, u64 sectors);
+int swap_in(const char *name, u64 sectors, const char *features);
 int swap_out(const char *name);
-int register_chain(const char *name, const char *base, u64 sectors, bool swapped);
+int register_chain(const char *name, const char *base, u64 sectors, bool swapped,
+		   const char *features);
 void remember_deltas(const char *name);
 
 /* copy.c */
