@@ -9,7 +9,7 @@
 require mkfs.ext4
 
 fresh() { # <volume>: with a filesystem
-	lvcreate -L 64M -n "$1" vg
+	lvcreate -L 128M -n "$1" vg
 	mkfs.ext4 -q "/dev/vg/$1"
 }
 
@@ -50,17 +50,65 @@ redosetup deactivate --all
 losetup -D
 rm -f /dev/vg/*
 
-# redo.rst: from "A chain of one delta" to the revert and the clone
+# redo.rst, from the top: only the script that runs beside is started beside, and
+# between the examples there is somebody who uses the file system.
 fresh disk
+logical_volume_max=48M
 example Documentation/redo.rst Examples > "$SCRATCH/all"
-# without what is another way to do the same, and mounts
-awk '/^while / { exit }
-	/^dmsetup create disk --table "0 \$\(blockdev/ { next }
-	/^dmsetup suspend disk$/ && suspended++ == 1 { skip = 3 }
-	skip { skip--; next }
-	/^(umount|mount) / { next }
-	{ print }' "$SCRATCH/all" > "$SCRATCH/examples"
-cat "$SCRATCH/examples"
-run "$SCRATCH/examples"
-[[ $(status disk $ST_DELTAS) -eq 2 && $(status clone $ST_DELTAS) -eq 2 ]] ||
-	fail "status: $(status disk), $(status clone)"
+
+# part <first line> [<line after the last>]: of the examples, by how the lines begin
+part() {
+	awk -v from="$1" -v to="${2:-}" '
+		to != "" && index($0, to) == 1 { exit }
+		index($0, from) == 1 { on = 1 }
+		on { print; n++ }' "$SCRATCH/all" > "$SCRATCH/part"
+	tee -a "$SCRATCH/parts" < "$SCRATCH/part"
+	run "$SCRATCH/part"
+}
+
+# says <directory> <text>: what the file there holds
+says() {
+	[[ $(cat "$1/note") == "$2" ]] || fail "$1/note is $(cat "$1/note"), not $2"
+}
+
+part sectors= 'lvcreate -L 2G -n disk-d1'
+echo base > /srv/note
+part 'lvcreate -L 2G -n disk-d1' 'lvcreate -L 2G -n disk-d2'
+echo one > /srv/note
+part 'lvcreate -L 2G -n disk-d2' 'dmsetup create disk-then'
+echo two > /srv/note
+part 'dmsetup create disk-then' 'umount /srv'
+says /mnt one
+says /srv two
+part 'umount /srv' 'while '
+says /srv one
+says /mnt one
+
+# The delta has a unit for metadata and two for data: the loop has to extend it. It
+# ends by itself when the device is removed.
+part_of_loop() {
+	sed -n '/^while /,/^done/p' "$SCRATCH/all"
+}
+part_of_loop >> "$SCRATCH/parts"
+before=$(sectors /dev/vg/disk-r1)
+(set +eE; trap - ERR EXIT; eval "$(part_of_loop)") &
+loop=$!
+defer kill $loop
+for i in 1 2 3; do
+	dd if=/dev/urandom of=/srv/large$i bs=1M count=16 conv=fsync status=none
+done
+grown() {
+	[[ $(sectors /dev/vg/disk-r1) -gt $before ]]
+}
+wait_for 30 grown
+status_is disk $ST_SPACE ok || fail "after the loop has extended it: $(status disk)"
+sums=$(cat /srv/large* | cksum)
+echo three > /srv/note
+
+part 'umount /mnt'
+wait_for 30 eval "! kill -0 $loop 2> /dev/null"
+says /srv three
+[[ $(cat /srv/large* | cksum) == "$sums" ]] || fail "files differ after a new start"
+[[ $(status disk $ST_DELTAS) -eq 2 && $(status disk $ST_MODE) == rw ]] ||
+	fail "at the end: $(status disk)"
+diff "$SCRATCH/all" "$SCRATCH/parts" || fail "not every line of the examples was run, in its order"

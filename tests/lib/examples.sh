@@ -6,11 +6,19 @@
 mkdir -p /dev/vg
 defer rm -rf /dev/vg
 
+# Where it is set, no volume is made larger, so that an example can fill one.
+logical_volume_max=''
+
 lvcreate() { # -L <size> -n <name> vg
 	local disk
-	truncate -s "$2" "$SCRATCH/$4.img"
+	truncate -s "${logical_volume_max:-$2}" "$SCRATCH/$4.img"
 	disk=$(losetup --show -f "$SCRATCH/$4.img")
 	ln -sf "$disk" "/dev/vg/$4"
+}
+
+lvextend() { # -L +<size> vg/<name>
+	truncate -s "$2" "$SCRATCH/${3#vg/}.img"
+	losetup -c "$(readlink "/dev/$3")"
 }
 
 lvremove() { # -y vg/<name>
