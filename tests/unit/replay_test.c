@@ -245,6 +245,35 @@ static void records(void **state __unused)
 	image_free(&im);
 }
 
+/* Mapped anew, mapped over, zeroed, mapped twice: the tree of image_filled() has 11. */
+static void what_is_used(void **state __unused)
+{
+	static const struct redo_extent e[] = {
+		{ .logical = 100, .phys = 5000, .len = 3, .type = REDO_REC_MAP },
+		{ .logical = 8, .phys = 5003, .len = 4, .type = REDO_REC_MAP },
+		{ .logical = 0, .len = 2, .type = REDO_REC_ZERO },
+		{ .logical = 101, .phys = 5007, .len = 1, .type = REDO_REC_MAP },
+		{ .logical = 700, .len = 5, .type = REDO_REC_ZERO },
+	};
+	struct image im;
+	u64 used;
+
+	image_filled(&im);
+	assert_int_equal(redo_data_used(&im.io, &im.sb, &used), 0);
+	assert_int_equal(used, 11);
+	image_commit(&im, 1000, 50, 0, 1, e, 2);
+	assert_int_equal(redo_data_used(&im.io, &im.sb, &used), 0);
+	assert_int_equal(used, 11 + 3 + 4 - 2);
+	image_commit(&im, 1001, 51, 0, 1, e + 2, 3);
+	assert_int_equal(redo_data_used(&im.io, &im.sb, &used), 0);
+	assert_int_equal(used, 11 + 3 + 4 - 2 - 2);
+	im.sb.flags |= REDO_SB_CLEAN;
+	im.fail_at = im.sb.journal_start;
+	assert_int_equal(redo_data_used(&im.io, &im.sb, &used), 0);
+	assert_int_equal(used, 11);
+	image_free(&im);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,7 +281,7 @@ int main(void)
 		cmocka_unit_test(older_turn),
 		cmocka_unit_test(one_bit), cmocka_unit_test(stale_incarnation),
 		cmocka_unit_test(gaps), cmocka_unit_test(wrap_around), cmocka_unit_test(whole_ring),
-		cmocka_unit_test(read_error_is_no_end), cmocka_unit_test(records),
+		cmocka_unit_test(read_error_is_no_end), cmocka_unit_test(records), cmocka_unit_test(what_is_used),
 	};
 
 	return cmocka_run_group_tests_name("replay", tests, NULL, NULL);

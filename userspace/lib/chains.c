@@ -79,6 +79,7 @@ int redo_chains_get_delta(const struct redo_chains *chains, unsigned int i, unsi
 	if (n >= (unsigned int)nr)
 		return redo_err(EINVAL, "there is no delta %u", n);
 	redo_fill_info(&line[n]->sb, &line[n]->label, line[n]->path, line[n]->device_bytes, info);
+	info->data_bytes = redo_node_used(&chains->set, line[n]) * info->grain_bytes;
 	return 0;
 }
 

@@ -20,7 +20,6 @@ struct check {
 	struct redo_account space;
 	struct redo_extents journal;
 	u64 done, total;
-	bool replaying;		/* second walk of the map: grains that the journal replaced */
 };
 
 __attribute__((format(printf, 2, 3)))
@@ -300,10 +299,7 @@ static void check_unit_headers(struct check *c)
 
 static void map_bad(void *ctx, u64 blocknr, u32 level, u64 index, const char *why)
 {
-	struct check *c = ctx;
-
-	if (!c->replaying)
-		bad_block(c, REDO_TREE_MAP, blocknr, level, index, why);
+	bad_block(ctx, REDO_TREE_MAP, blocknr, level, index, why);
 }
 
 static bool map_enter(void *ctx, u64 blocknr, u32 level, u64 index)
@@ -501,58 +497,26 @@ static void claim_run(struct check *c, const struct redo_extent *e)
 				LL(e->logical + i), LL(e->phys + i), why);
 			return;
 		}
+		c->res->data_grains++;
 	}
 }
 
-/* Only subtrees that hold something which the journal replaces. */
-static bool replaced_enter(void *ctx, u64 blocknr, u32 level, u64 index)
+static void drop_replaced(void *ctx, u64 phys)
 {
 	struct check *c = ctx;
-	u64 per = redo_leaves_per_entry(level + 1) * REDO_FANOUT;
-	size_t i = redo_extents_find(&c->journal, index * per);
 
-	(void)blocknr;
-	return i < c->journal.nr && c->journal.e[i].logical < index * per + per;
-}
-
-static int replaced_leaf(void *ctx, u64 blocknr, u64 index, const void *block)
-{
-	const struct redo_disk_node *n = block;
-	struct check *c = ctx;
-	u64 first = index * REDO_FANOUT;
-	size_t i = redo_extents_find(&c->journal, first);
-
-	(void)blocknr;
-	for (; i < c->journal.nr && c->journal.e[i].logical < first + REDO_FANOUT; i++) {
-		const struct redo_extent *e = &c->journal.e[i];
-		u64 from = e->logical > first ? e->logical : first;
-		u64 to = e->logical + e->len;
-
-		for (; from < to && from < first + REDO_FANOUT; from++) {
-			struct redo_grain g;
-
-			if (!redo_unpack_grain(n->word[from - first], &g) &&
-			    g.state == REDO_GRAIN_MAPPED)
-				redo_account_drop_grain(&c->space, g.phys);
-		}
-	}
-	return 0;
+	redo_account_drop_grain(&c->space, phys);
+	if (c->res->data_grains)
+		c->res->data_grains--;	/* of a damaged map not all were counted */
 }
 
 static int apply_journal(struct check *c)
 {
-	struct redo_walk w = {
-		.io = c->io, .sb = &c->sb, .tree = REDO_TREE_MAP, .ctx = c,
-		.enter = replaced_enter, .leaf = replaced_leaf, .bad = map_bad,
-	};
-	int r;
+	int r = redo_extents_settle(&c->journal);
 
-	r = redo_extents_settle(&c->journal);
-	if (r || !c->journal.nr)
-		return r;
-	c->replaying = true;
-	r = redo_walk_tree(&w);
-	for (size_t i = 0; i < c->journal.nr; i++)
+	if (!r)
+		r = redo_walk_replaced(c->io, &c->sb, &c->journal, drop_replaced, c);
+	for (size_t i = 0; !r && i < c->journal.nr; i++)
 		if (c->journal.e[i].type == REDO_REC_MAP)
 			claim_run(c, &c->journal.e[i]);
 	return r;

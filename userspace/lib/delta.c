@@ -45,6 +45,7 @@ int redo_delta_open(const char *path, struct redo_delta **delta)
 	struct redo_delta *d = calloc(1, sizeof(*d));
 	struct redo_label label;
 	int r, err;
+	u64 used;
 
 	*delta = NULL;
 	if (!d)
@@ -61,6 +62,8 @@ int redo_delta_open(const char *path, struct redo_delta **delta)
 	}
 	redo_read_label(&d->file.io, &d->sb, &label, &err);
 	redo_fill_info(&d->sb, &label, path, d->file.io.size, &d->info);
+	if (!redo_data_used(&d->file.io, &d->sb, &used))
+		d->info.data_bytes = used * d->info.grain_bytes;
 	*delta = d;
 	return 0;
 }

@@ -172,6 +172,15 @@ int redo_extents_settle(struct redo_extents *x);
 size_t redo_extents_find(const struct redo_extents *x, u64 logical);
 void redo_extents_free(struct redo_extents *x);
 
+/* Data in a delta: used.c ------------------------------------------------------ */
+
+typedef void (*redo_replaced_fn)(void *ctx, u64 phys);
+/* Every grain mapped in the tree that the journal (settled) replaces. */
+int redo_walk_replaced(const struct redo_io *io, const struct redo_super *sb,
+		       const struct redo_extents *journal, redo_replaced_fn fn, void *ctx);
+/* Grains with data, the journal included. */
+int redo_data_used(const struct redo_io *io, const struct redo_super *sb, u64 *used);
+
 /* Chains: discover.c --------------------------------------------------------- */
 
 /* One delta found. The caller fills in the first part. */
@@ -255,6 +264,8 @@ struct redo_node *redo_find_point(const struct redo_set *set, const struct redo_
 u64 redo_next_chain_seq(const struct redo_set *set, const u8 *tree_uuid);
 bool redo_is_ancestor(const struct redo_node *a, const struct redo_node *of);
 
+/* Grains with data, from the kernel where it is live, else from the disk. @set may be NULL. */
+u64 redo_node_used(const struct redo_set *set, const struct redo_node *n);
 const char *redo_chain_state(const struct redo_chain *c);
 void redo_fill_info(const struct redo_super *sb, const struct redo_label *label,
 		    const char *path, u64 device_bytes, struct redo_delta_info *i);

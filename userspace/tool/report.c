@@ -114,7 +114,7 @@ static const struct dm_report_field_type delta_fields[] = {
 	DELTA("state", "State", STR, state, show_string, "new, active, sealed or retired."),
 	DELTA("role", "Role", STR, role, show_string, "present, part (of a present state), branch, free or holder (of a name)."),
 	DELTA("size", "Size", SIZ, bytes, show_size, "Size of the device."),
-	DELTA("used", "Used", SIZ, used, show_size, "Data in the delta at its last checkpoint."),
+	DELTA("used", "Used", SIZ, used, show_size, "Data in the delta."),
 	DELTA("meta", "Meta", SIZ, meta, show_size, "Metadata in the delta, journal included."),
 	DELTA("free", "Free", SIZ, free, show_size, "Units of the device that were not taken yet."),
 	DELTA("units", "Units", NUM, units, show_u64, "Units taken."),

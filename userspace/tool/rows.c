@@ -192,8 +192,9 @@ void chain_row_of(const struct redo_set *set, const struct redo_chain *c, struct
 	row->bytes = c->virtual_sectors << 9;
 	row->deltas = c->present ? c->present->sb.depth + 1 : 0;
 	row->active = c->present ? c->present->path : "";
-	row->used = c->present ? c->present->sb.data_used *
-		    ((u64)c->present->sb.grain_sectors << 9) : 0;
+	if (c->present && !c->dm_name[0])
+		row->used = redo_node_used(set, c->present) *
+			    ((u64)c->present->sb.grain_sectors << 9);
 	row->problem = c->dm_name[0] ? "" : c->problem;
 	row->features = c->features;
 	row->snapshots = row->views = row->space = row->mode = "";
@@ -252,7 +253,7 @@ void delta_row_of(const struct redo_set *set, const struct redo_node *n, struct 
 	row->sealed = time_text(n->sb.seal_time);
 	row->bytes = n->device_bytes;
 	row->virtual_bytes = n->sb.virtual_sectors << 9;
-	row->used = n->sb.data_used * grain;
+	row->used = redo_node_used(set, n) * grain;
 	row->meta = (n->sb.meta_used + REDO_META_START) * REDO_BLOCK_SIZE;
 	row->units = n->sb.nr_units;
 	row->units_total = n->device_bytes / REDO_UNIT_SIZE;
