@@ -6,22 +6,30 @@
  *
  * An extent that cannot be applied (a corrupt block in its way, a grain that is
  * in use already) leaves the delta half changed in memory: the caller fails it,
- * and nothing of it is written any more. The journal still holds the record.
+ * and nothing of it is written any more. The journal still holds the record, and
+ * would stand in the way of every life to come. So a commit prepares its extents
+ * before it writes any: what they will change is made dirty, with the checks that
+ * applying makes, and stays dirty until it is applied, since no checkpoint comes
+ * in between. Whole leaves that go are too many for that where a discard is huge:
+ * beyond the cap of dirty nodes they are only read, a moment before they are again.
  */
 #include "redo-tree.h"
 #include "redo-space.h"
 
 #define DM_MSG_PREFIX "redo"
 
+typedef int (*redo_free_fn)(struct redo_delta *d, u64 phys, u32 len);
+
 /* Freed grains, gathered into runs. */
 struct redo_run {
+	redo_free_fn free;
 	u64 phys;
 	u32 len;
 };
 
 static int redo_run_flush(struct redo_delta *d, struct redo_run *run)
 {
-	int r = run->len ? redo_space_free(d, run->phys, run->len) : 0;
+	int r = run->len ? run->free(d, run->phys, run->len) : 0;
 
 	run->len = 0;
 	return r;
@@ -41,10 +49,11 @@ static int redo_run_add(struct redo_delta *d, struct redo_run *run, u64 phys)
 	return r;
 }
 
-/* Free what @n words from @slot on map. */
-static int redo_free_words(struct redo_delta *d, const __le64 *word, u32 slot, u32 n)
+/* Free (or prepare to) what @n words from @slot on map. */
+static int redo_free_words(struct redo_delta *d, const __le64 *word, u32 slot, u32 n,
+			   redo_free_fn free)
 {
-	struct redo_run run = { 0 };
+	struct redo_run run = { .free = free };
 	struct redo_grain g;
 	u32 i;
 	int r;
@@ -110,32 +119,59 @@ static bool redo_may_collapse(const struct redo_extent *e)
 	return e->type == REDO_REC_ZERO || e->type == REDO_REC_UNMAP;
 }
 
-/* A whole leaf becomes zero or unmapped: a pointer says so, no leaf is made. */
-static int redo_apply_whole(struct redo_delta *d, u64 leaf, const struct redo_extent *e)
+/* The same for all of a leaf, as redo_tree_find() found it. */
+static int redo_free_leaf(struct redo_delta *d, u64 leaf, struct redo_node *n,
+			  const struct redo_ptr *ptr, redo_free_fn free)
 {
 	const struct redo_disk_node *dn;
-	struct redo_ptr ptr;
-	struct redo_node *n;
 	struct dm_buffer *b;
-	int r;
 
-	r = redo_tree_find(d, &d->map, 0, leaf, &n, &ptr);
-	if (r)
-		return r;
 	if (n) {
-		r = redo_free_words(d, redo_node_words(n)->word, 0, redo_leaf_width(d, leaf));
-	} else if (ptr.kind == REDO_PTR_BLOCK) {
-		dn = redo_tree_get(d, &d->map, &ptr, 0, leaf, &b);
+		dn = redo_node_words(n);
+	} else if (ptr->kind == REDO_PTR_BLOCK) {
+		dn = redo_tree_get(d, &d->map, ptr, 0, leaf, &b);
 		if (IS_ERR(dn))
 			return PTR_ERR(dn);
 		memcpy(d->leaf_buf, dn, REDO_BLOCK_SIZE);
 		dm_bufio_release(b);
 		dn = d->leaf_buf;
-		r = redo_free_words(d, dn->word, 0, redo_leaf_width(d, leaf));
+	} else {
+		return 0;
 	}
+	return redo_free_words(d, dn->word, 0, redo_leaf_width(d, leaf), free);
+}
+
+/* A whole leaf becomes zero or unmapped: a pointer says so, no leaf is made. */
+static int redo_apply_whole(struct redo_delta *d, u64 leaf, const struct redo_extent *e)
+{
+	struct redo_ptr ptr;
+	struct redo_node *n;
+	int r;
+
+	r = redo_tree_find(d, &d->map, 0, leaf, &n, &ptr);
+	if (!r)
+		r = redo_free_leaf(d, leaf, n, &ptr, redo_space_free);
+	if (!r)
+		r = redo_tree_collapse(d, &d->map, leaf, redo_kind_of(e));
+	return r;
+}
+
+static int redo_prepare_whole(struct redo_delta *d, u64 leaf)
+{
+	struct redo_ptr ptr;
+	struct redo_node *n;
+	int r;
+
+	r = redo_tree_find(d, &d->map, 0, leaf, &n, &ptr);
 	if (r)
 		return r;
-	return redo_tree_collapse(d, &d->map, leaf, redo_kind_of(e));
+	if (!n && ptr.kind == REDO_PTR_BLOCK && d->n_dirty < REDO_DIRTY_CAP) {
+		n = redo_tree_dirty(d, &d->map, 0, leaf);
+		if (IS_ERR(n))
+			return PTR_ERR(n);
+	}
+	r = redo_free_leaf(d, leaf, n, &ptr, redo_space_may_free);
+	return r ?: redo_tree_may_collapse(d, &d->map, leaf, n, &ptr);
 }
 
 /* Nothing to do for a part of a leaf that is all of that state already? */
@@ -170,13 +206,33 @@ static int redo_apply_part(struct redo_delta *d, u64 leaf, u32 slot, u32 len,
 	if (IS_ERR(n))
 		return PTR_ERR(n);
 	word = redo_node_words(n)->word;
-	r = redo_free_words(d, word, slot, len);
+	r = redo_free_words(d, word, slot, len, redo_space_free);
 	if (r)
 		return r;
 	redo_set_words(d, word, slot, len, e);
 	if (redo_may_collapse(e) && redo_leaf_uniform(word, width))
 		return redo_tree_collapse(d, &d->map, leaf, redo_kind_of(e));
 	return 0;
+}
+
+static int redo_prepare_part(struct redo_delta *d, u64 leaf, u32 slot, u32 len,
+			     const struct redo_extent *e)
+{
+	struct redo_node *n;
+	int r;
+
+	r = redo_part_is_noop(d, leaf, e);
+	if (r)
+		return r < 0 ? r : 0;
+	if (len == redo_leaf_width(d, leaf) && redo_may_collapse(e))
+		return redo_prepare_whole(d, leaf);
+	n = redo_tree_dirty(d, &d->map, 0, leaf);
+	if (IS_ERR(n))
+		return PTR_ERR(n);
+	r = redo_free_words(d, redo_node_words(n)->word, slot, len, redo_space_may_free);
+	if (!r && redo_may_collapse(e))
+		r = redo_tree_may_collapse(d, &d->map, leaf, n, NULL);
+	return r;
 }
 
 static int redo_extent_check(struct redo_delta *d, const struct redo_extent *e)
@@ -193,24 +249,23 @@ static int redo_extent_check(struct redo_delta *d, const struct redo_extent *e)
 	return 0;
 }
 
-int redo_apply_extent(struct redo_delta *d, const struct redo_extent *e)
+typedef int (*redo_part_fn)(struct redo_delta *d, u64 leaf, u32 slot, u32 len,
+			    const struct redo_extent *e);
+
+static int redo_extent_parts(struct redo_delta *d, const struct redo_extent *e, redo_part_fn fn)
 {
 	struct redo_extent part = *e;
 	u64 leaf;
 	u32 slot;
-	int r;
+	int r = 0;
 
-	lockdep_assert_held(&d->mutex);
-	r = redo_extent_check(d, e);
-	if (!r && e->type == REDO_REC_MAP)
-		r = redo_space_use(d, e->phys, e->len);
 	while (!r && part.len) {
 		u64 left = part.len;
 
 		leaf = part.logical / REDO_FANOUT;
 		slot = part.logical % REDO_FANOUT;
 		part.len = min_t(u64, left, redo_leaf_width(d, leaf) - slot);
-		r = redo_apply_part(d, leaf, slot, part.len, &part);
+		r = fn(d, leaf, slot, part.len, &part);
 		part.logical += part.len;
 		if (part.type == REDO_REC_MAP)
 			part.phys += part.len;
@@ -218,4 +273,26 @@ int redo_apply_extent(struct redo_delta *d, const struct redo_extent *e)
 		cond_resched();
 	}
 	return r;
+}
+
+int redo_apply_extent(struct redo_delta *d, const struct redo_extent *e)
+{
+	int r;
+
+	lockdep_assert_held(&d->mutex);
+	r = redo_extent_check(d, e);
+	if (!r && e->type == REDO_REC_MAP)
+		r = redo_space_use(d, e->phys, e->len);
+	return r ?: redo_extent_parts(d, e, redo_apply_part);
+}
+
+int redo_apply_prepare(struct redo_delta *d, const struct redo_extent *e)
+{
+	int r;
+
+	lockdep_assert_held(&d->mutex);
+	r = redo_extent_check(d, e);
+	if (!r && e->type == REDO_REC_MAP)
+		r = redo_space_may_use(d, e->phys, e->len);
+	return r ?: redo_extent_parts(d, e, redo_prepare_part);
 }

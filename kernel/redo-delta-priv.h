@@ -231,6 +231,8 @@ u64 redo_journal_used(struct redo_delta *d);
 
 /* redo-apply.c; mutex held */
 int redo_apply_extent(struct redo_delta *d, const struct redo_extent *e);
+/* Have at hand, and check, what applying it will change; until the next checkpoint. */
+int redo_apply_prepare(struct redo_delta *d, const struct redo_extent *e);
 
 /* redo-checkpoint.c; mutex held */
 struct redo_switch {

@@ -137,8 +137,9 @@ struct redo_change {
  * durable: journal blocks, the last one PREFLUSH|FUA, all data completed before
  * the call becomes durable with it. The list is not modified. Makes room in the
  * ring by a checkpoint of what has been applied; everything of the previous
- * commit must have been applied before. An empty list is a plain flush of the
- * device. An error is final: every later commit fails with -EIO too.
+ * commit must have been applied before. What applying will need is read first: where it
+ * cannot be had nothing is written. An empty list is a plain flush of the device. An
+ * error is final: every later commit fails with -EIO too.
  */
 int redo_delta_commit(struct redo_delta *d, struct list_head *changes);
 /*

@@ -200,6 +200,22 @@ static int redo_journal_flush(struct redo_delta *d)
 	return r ? -EIO : 0;
 }
 
+/* What cannot be applied must not become durable: see redo-apply.c. */
+static int redo_journal_prepare(struct redo_delta *d, struct list_head *changes)
+{
+	struct redo_change *c;
+	int r;
+
+	list_for_each_entry(c, changes, list) {
+		r = redo_apply_prepare(d, &c->e);
+		if (r) {
+			redo_delta_fail(d, "preparing a commit", r);
+			return -EIO;
+		}
+	}
+	return 0;
+}
+
 int redo_journal_commit(struct redo_delta *d, struct list_head *changes)
 {
 	struct redo_packer p = { .d = d };
@@ -216,6 +232,8 @@ int redo_journal_commit(struct redo_delta *d, struct list_head *changes)
 			return r;
 	}
 	r = redo_journal_room(d, p.blocks);
+	if (!r)
+		r = redo_journal_prepare(d, changes);
 	if (!r)
 		r = redo_journal_unclean(d);
 	if (r)

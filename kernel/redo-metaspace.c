@@ -9,6 +9,29 @@
 
 /* Metadata blocks --------------------------------------------------------- */
 
+/* The record of the unit in which that metadata block is in use. ERR_PTR. */
+static struct redo_disk_unit *redo_meta_to_free(struct redo_delta *d, u64 blocknr)
+{
+	struct redo_disk_unit *du;
+
+	if (!redo_space_meta_ok(d, blocknr))
+		goto bad;
+	du = redo_unit_dirty(d, blocknr / REDO_UNIT_BLOCKS);
+	if (IS_ERR(du))
+		return du;
+	if (le32_to_cpu(du->type) == REDO_UNIT_META &&
+	    redo_disk_count(du, blocknr % REDO_UNIT_BLOCKS, 1))
+		return du;
+bad:
+	DMERR("%s: block %llu: freed, but not a metadata block in use", d->name, blocknr);
+	return ERR_PTR(-EUCLEAN);
+}
+
+int redo_space_meta_may_free(struct redo_delta *d, u64 blocknr)
+{
+	return PTR_ERR_OR_ZERO(redo_meta_to_free(d, blocknr));
+}
+
 int redo_space_meta_free(struct redo_delta *d, u64 blocknr)
 {
 	u64 nr = blocknr / REDO_UNIT_BLOCKS;
@@ -16,13 +39,9 @@ int redo_space_meta_free(struct redo_delta *d, u64 blocknr)
 	struct redo_disk_unit *du;
 	struct redo_unit *u;
 
-	if (!redo_space_meta_ok(d, blocknr))
-		goto bad;
-	du = redo_unit_dirty(d, nr);
+	du = redo_meta_to_free(d, blocknr);
 	if (IS_ERR(du))
 		return PTR_ERR(du);
-	if (le32_to_cpu(du->type) != REDO_UNIT_META || !redo_disk_count(du, slot, 1))
-		goto bad;
 	u = redo_unit_get(d, nr);
 	if (!u || redo_unit_need_bits(d, u))
 		return -ENOMEM;
@@ -34,9 +53,6 @@ int redo_space_meta_free(struct redo_delta *d, u64 blocknr)
 	d->meta_quar++;
 	redo_sum_note(d, nr, du);
 	return 0;
-bad:
-	DMERR("%s: block %llu: freed, but not a metadata block in use", d->name, blocknr);
-	return -EUCLEAN;
 }
 
 /* A clear block of unit @nr at or after @from; 0: none. */

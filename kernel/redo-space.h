@@ -32,9 +32,13 @@ void redo_space_leaf_init(const struct redo_delta *d, struct redo_disk_alloc *da
 int redo_space_use(struct redo_delta *d, u64 phys, u32 len);
 /* The grains lost their mapping: free them after the quarantine. */
 int redo_space_free(struct redo_delta *d, u64 phys, u32 len);
+/* Would they do it? After 0 nothing has to be read for it before the next checkpoint. */
+int redo_space_may_use(struct redo_delta *d, u64 phys, u32 len);
+int redo_space_may_free(struct redo_delta *d, u64 phys, u32 len);
 
 int redo_space_meta_alloc(struct redo_delta *d, u64 *blocknr);
 int redo_space_meta_free(struct redo_delta *d, u64 blocknr);
+int redo_space_meta_may_free(struct redo_delta *d, u64 blocknr); /* as may_free */
 
 /* A checkpoint is durable: what was freed before it moves on in its quarantine. */
 void redo_space_checkpointed(struct redo_delta *d);

@@ -320,35 +320,42 @@ int redo_tree_grow(struct redo_delta *d, struct redo_tree *t, u64 leaf)
 }
 
 /*
- * Give back the block (if it has one) and the dirty node (if there is one) of a
- * leaf. A checkpoint that failed half-way may have moved the node to a new block
- * and given the old one back already.
+ * The block that a leaf takes, dirty or not; 0: none. A checkpoint that failed
+ * half-way may have moved the node to a new block and given the old one back already.
  */
-static int redo_leaf_release(struct redo_delta *d, struct redo_tree *t, u64 leaf,
-			     struct redo_node *n, const struct redo_ptr *ptr)
+static u64 redo_leaf_block(const struct redo_node *n, const struct redo_ptr *ptr)
 {
-	u64 blocknr = 0;
-	bool had;
-	int r;
+	if (!n)
+		return ptr->kind == REDO_PTR_BLOCK ? ptr->blocknr : 0;
+	if (n->new_block)
+		return n->new_block;
+	return n->old.kind == REDO_PTR_BLOCK && !n->old_freed ? n->old.blocknr : 0;
+}
 
-	if (n) {
-		blocknr = n->new_block;
-		if (!blocknr && n->old.kind == REDO_PTR_BLOCK && !n->old_freed)
-			blocknr = n->old.blocknr;
-		had = true;
-	} else {
-		had = ptr->kind == REDO_PTR_BLOCK;
-		if (had)
-			blocknr = ptr->blocknr;
-	}
-	if (blocknr) {
-		r = redo_space_meta_free(d, blocknr);
-		if (r)
-			return r;
-	}
-	if (had)
+/* Give back the block (if it has one) and the dirty node (if there is one) of a leaf. */
+static int redo_leaf_release(struct redo_delta *d, const struct redo_node *n,
+			     const struct redo_ptr *ptr)
+{
+	u64 blocknr = redo_leaf_block(n, ptr);
+	int r = blocknr ? redo_space_meta_free(d, blocknr) : 0;
+
+	if (!r && (n || ptr->kind == REDO_PTR_BLOCK))
 		d->nr_leaves--;
-	return 0;
+	return r;
+}
+
+int redo_tree_may_collapse(struct redo_delta *d, struct redo_tree *t, u64 leaf,
+			   const struct redo_node *n, const struct redo_ptr *ptr)
+{
+	u64 blocknr = redo_leaf_block(n, ptr);
+	struct redo_node *parent;
+
+	if (t->height) {
+		parent = redo_tree_dirty(d, t, 1, leaf / REDO_FANOUT);
+		if (IS_ERR(parent))
+			return PTR_ERR(parent);
+	}
+	return blocknr ? redo_space_meta_may_free(d, blocknr) : 0;
 }
 
 int redo_tree_collapse(struct redo_delta *d, struct redo_tree *t, u64 leaf,
@@ -368,7 +375,7 @@ int redo_tree_collapse(struct redo_delta *d, struct redo_tree *t, u64 leaf,
 		if (IS_ERR(parent))
 			return PTR_ERR(parent);
 	}
-	r = redo_leaf_release(d, t, leaf, n, &ptr);
+	r = redo_leaf_release(d, n, &ptr);
 	if (r)
 		return r;
 	down_write(&d->sem);

@@ -35,6 +35,9 @@ struct redo_node *redo_tree_dirty(struct redo_delta *d, struct redo_tree *t,
  */
 int redo_tree_collapse(struct redo_delta *d, struct redo_tree *t, u64 leaf,
 		       enum redo_ptr_kind kind);
+/* What that will need of a leaf as redo_tree_find() found it is dirty after this. */
+int redo_tree_may_collapse(struct redo_delta *d, struct redo_tree *t, u64 leaf,
+			   const struct redo_node *n, const struct redo_ptr *ptr);
 /* Make the allocation tree high enough for @leaf. */
 int redo_tree_grow(struct redo_delta *d, struct redo_tree *t, u64 leaf);
 /* All nodes of @t have been written at their new_block: the disk has them. */

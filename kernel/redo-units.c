@@ -456,10 +456,11 @@ bool redo_unit_unused(struct redo_delta *d, u64 nr)
 
 /* Units on their way from free to in use and back ------------------------- */
 
-static int redo_space_bad(struct redo_delta *d, u64 phys, u32 len, const char *what)
+static struct redo_disk_unit *redo_space_bad(struct redo_delta *d, u64 phys, u32 len,
+					     const char *what)
 {
 	DMERR("%s: grains %llu+%u: %s", d->name, phys, len, what);
-	return -EUCLEAN;
+	return ERR_PTR(-EUCLEAN);
 }
 
 /* Replay only: a record names grains of a unit that was empty. Is it data? */
@@ -550,12 +551,12 @@ static void redo_space_settle(struct redo_delta *d, u64 nr, u32 slot, u32 len)
 	spin_unlock_irqrestore(&d->alloc_lock, flags);
 }
 
-int redo_space_use(struct redo_delta *d, u64 phys, u32 len)
+/* The record of the unit in which these grains are free. ERR_PTR. */
+static struct redo_disk_unit *redo_unit_to_use(struct redo_delta *d, u64 phys, u32 len)
 {
 	u64 nr = phys / d->gpu;
 	u32 slot = phys % d->gpu;
 	struct redo_disk_unit *du;
-	int r;
 
 	if (!nr || !slot || !len || len > d->gpu - slot || nr >= redo_io_units(d->bdev))
 		return redo_space_bad(d, phys, len, "mapped outside of any data unit");
@@ -566,16 +567,34 @@ int redo_space_use(struct redo_delta *d, u64 phys, u32 len)
 	}
 	du = redo_unit_dirty(d, nr);
 	if (IS_ERR(du))
-		return PTR_ERR(du);
+		return du;
 	if (le32_to_cpu(du->type) != REDO_UNIT_DATA && !redo_unit_empty(du))
 		return redo_space_bad(d, phys, len, "mapped in a metadata unit");
+	if (redo_disk_count(du, slot, len))
+		return redo_space_bad(d, phys, len, "mapped, but in use already");
+	return du;
+}
+
+int redo_space_may_use(struct redo_delta *d, u64 phys, u32 len)
+{
+	return PTR_ERR_OR_ZERO(redo_unit_to_use(d, phys, len));
+}
+
+int redo_space_use(struct redo_delta *d, u64 phys, u32 len)
+{
+	u64 nr = phys / d->gpu;
+	u32 slot = phys % d->gpu;
+	struct redo_disk_unit *du;
+	int r;
+
+	du = redo_unit_to_use(d, phys, len);
+	if (IS_ERR(du))
+		return PTR_ERR(du);
 	if (redo_unit_empty(du)) {
 		r = redo_unit_become_data(d, nr, du);
 		if (r)
 			return r;
 	}
-	if (redo_disk_count(du, slot, len))
-		return redo_space_bad(d, phys, len, "mapped, but in use already");
 	redo_disk_set(du, slot, len, true);
 	le32_add_cpu(&du->used, len);
 	WRITE_ONCE(d->data_used, d->data_used + len);
@@ -585,6 +604,25 @@ int redo_space_use(struct redo_delta *d, u64 phys, u32 len)
 	return 0;
 }
 
+/* The record of the unit in which these grains are in use. ERR_PTR. */
+static struct redo_disk_unit *redo_unit_to_free(struct redo_delta *d, u64 phys, u32 len)
+{
+	struct redo_disk_unit *du;
+
+	if (!redo_space_data_ok(d, phys, len))
+		return redo_space_bad(d, phys, len, "unmapped outside of any data unit");
+	du = redo_unit_dirty(d, phys / d->gpu);
+	if (!IS_ERR(du) && (le32_to_cpu(du->type) != REDO_UNIT_DATA ||
+			    redo_disk_count(du, phys % d->gpu, len) != len))
+		return redo_space_bad(d, phys, len, "unmapped, but not in use");
+	return du;
+}
+
+int redo_space_may_free(struct redo_delta *d, u64 phys, u32 len)
+{
+	return PTR_ERR_OR_ZERO(redo_unit_to_free(d, phys, len));
+}
+
 int redo_space_free(struct redo_delta *d, u64 phys, u32 len)
 {
 	u64 nr = phys / d->gpu;
@@ -592,13 +630,9 @@ int redo_space_free(struct redo_delta *d, u64 phys, u32 len)
 	struct redo_disk_unit *du;
 	struct redo_unit *u;
 
-	if (!redo_space_data_ok(d, phys, len))
-		return redo_space_bad(d, phys, len, "unmapped outside of any data unit");
-	du = redo_unit_dirty(d, nr);
+	du = redo_unit_to_free(d, phys, len);
 	if (IS_ERR(du))
 		return PTR_ERR(du);
-	if (le32_to_cpu(du->type) != REDO_UNIT_DATA || redo_disk_count(du, slot, len) != len)
-		return redo_space_bad(d, phys, len, "unmapped, but not in use");
 	u = redo_unit_get(d, nr);
 	if (!u)
 		return -ENOMEM;

@@ -11,7 +11,7 @@ mkdisk base 32M
 mkdisk d1 48M
 rio "$base" "w 0 32M 1"
 mkchain chain "$base" "$d1"
-rio --model "$SCRATCH/model" /dev/mapper/chain "w 0 4M 2" "w 20M 64k 2" "d 1M 256k" f
+rio --model "$SCRATCH/model" /dev/mapper/chain "w 0 4M 2" "w 20M 64k 2" "w 24M 4M 2" "d 1M 256k" f
 rmdm chain
 cp --sparse=always "$SCRATCH/d1.img" "$SCRATCH/good.img"
 alloc=$(poke "$d1" find alloc)
@@ -38,6 +38,23 @@ safe() {
 	log_read
 	[[ $2 == unit* ]] || log_names "$d1" || fail "$*: nothing in the log"
 }
+
+# A discard that would free grains there: the commit fails before it is in the journal,
+# so that the delta can be opened afterwards, with all that was flushed.
+freed() {
+	poke --restore "$SCRATCH/good.img" 4097 "$d1" "$@"
+	mkchain chain "$base" "$d1"
+	blkdiscard -o 24M -l 64k /dev/mapper/chain 2> /dev/null || true	# a part of a leaf
+	blkdiscard -o 25M -l 3M /dev/mapper/chain 2> /dev/null || true	# a whole one
+	sync /dev/mapper/chain 2> /dev/null && fail "$*: grains were freed in a leaf that is spoilt"
+	rmdm chain
+	mkview view "$base" "$d1"
+	rio --model "$SCRATCH/model" /dev/mapper/view v
+	rmdm view
+}
+
+freed break "$alloc" 3000/1 ^1
+freed wipe "$alloc"
 
 safe break "$alloc" 3000/1 ^1
 safe set "$alloc" magic ^1
