@@ -97,6 +97,14 @@ mkfs.ext4 -q "$other"
 before=$(writes "$other")
 tool_refuses 1 "$other" format --base "$base" "$other" < /dev/null
 [[ $(writes "$other") == "$before" ]] || fail "a filesystem was overwritten"
+redosetup format --force --base "$base" --chain over "$other" < /dev/null
+[[ $(poke "$other" get sb state) -eq 1 ]] || fail "--force has not formatted it"
+tool_refuses 1 'delta of dm-redo, chain over' format --base "$base" --chain new "$other" < /dev/null
+redosetup format --force --base "$base" --chain new "$other" < /dev/null
+redosetup show "$other" | grep -qw new || fail "--force has not formatted a delta: $(redosetup show "$other")"
+mkchain chain "$base" "$other"
+tool_refuses 1 "$other" format --force --base "$base" "$other" < /dev/null
+rmdm chain
 mkdisk small 15M
 tool_refuses 1 "$small" format --base "$base" "$small"
 

@@ -100,7 +100,7 @@ int cmd_format(const struct command *c, int argc __unused, char **argv)
 		r = set_grain(&a);
 	if (!r)
 		r = set_label(&a);
-	if (!r)
+	if (!r && !opts.force)
 		r = refuse_signature(argv[0]);
 	if (r)
 		return r;
