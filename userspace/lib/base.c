@@ -101,6 +101,29 @@ static int search(const struct redo_set *set, const struct redo_super *sb, char 
 	return found;
 }
 
+/* The same among the files of a directory. */
+static int search_dir(const char *dir, const struct redo_super *sb, char *path, size_t size)
+{
+	DIR *d = opendir(dir);
+	struct dirent *de;
+	int found = 0;
+
+	while (d && (de = readdir(d))) {
+		char file[REDO_TEXT_MAX], why[256];
+		struct stat st;
+
+		if ((size_t)snprintf(file, sizeof(file), "%s/%s", dir, de->d_name) >=
+		    sizeof(file) || stat(file, &st) || !S_ISREG(st.st_mode) ||
+		    (u64)st.st_size != sb->base_sectors << 9)
+			continue;
+		if (!fits(sb, file, why, sizeof(why)) && !found++)
+			redo_copy(path, file, size);
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
 /* A fingerprint that not every blank device has. */
 static bool telling(const struct redo_super *sb)
 {
@@ -113,7 +136,7 @@ static bool telling(const struct redo_super *sb)
 }
 
 int redo_find_base(const struct redo_set *set, const struct redo_node *first, const char *hint,
-		   bool force, char *path, size_t size)
+		   const char *const *dirs, bool force, char *path, size_t size)
 {
 	const char *try[2] = { hint, first->label.base_path }, *seen = NULL;
 	char why[2][256] = { "", "" };
@@ -132,10 +155,13 @@ int redo_find_base(const struct redo_set *set, const struct redo_node *first, co
 	}
 	/* Size alone would be a guess, and so would be zeroes. */
 	found = telling(&first->sb) ? search(set, &first->sb, path, size) : 0;
+	if (!found && telling(&first->sb))
+		for (; dirs && *dirs; dirs++)
+			found += search_dir(*dirs, &first->sb, path, size);
 	if (found == 1)
 		return 0;
 	if (found > 1)
-		return redo_err(ENOTUNIQ, "%s: %d devices look like its base; name the right one with --base",
+		return redo_err(ENOTUNIQ, "%s: %d devices or files look like its base; name the right one with --base",
 				first->path, found);
 	if (seen && force) {
 		redo_copy(path, seen, size);

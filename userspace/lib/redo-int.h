@@ -286,16 +286,20 @@ void redo_holder(u64 rdev, char *who, size_t size);
 /* The UUID of the filesystem there; "" for none. */
 void redo_content_uuid(const char *path, char *uuid, size_t size);
 u64 redo_path_rdev(const char *path);
+/* The loop device that already shows @file, if there is one. */
+bool redo_loop_of(const char *file, char *dev, size_t size);
 u64 redo_dev_sectors(u64 rdev);
 /* Is it, or anything that it lies on, suspended? */
 bool redo_dev_stalled(u64 rdev);
 /*
  * The base of a chain whose lowest delta is @first: where the label or @hint
- * says, else the one device whose size and fingerprint fit; with @force where it
- * was seen last, though the fingerprint differs. Fills in @path.
+ * says, else the one device whose size and fingerprint fit, else the one file in
+ * @dirs; with @force where it was seen last, though the fingerprint differs. Fills
+ * in @path, a device's or a file's.
  */
 int redo_find_base(const struct redo_set *set, const struct redo_node *first,
-		   const char *hint, bool force, char *path, size_t size);
+		   const char *hint, const char *const *dirs, bool force, char *path,
+		   size_t size);
 /* A base that the user names: refused when only its fingerprint is wrong. */
 int redo_check_base(const struct redo_node *first, const char *path, bool force);
 

@@ -113,8 +113,7 @@ static int scan_all(struct scan *s)
 	return r;
 }
 
-/* The loop device that already shows @file, if there is one. */
-static bool attached(const char *file, char *dev, size_t size)
+bool redo_loop_of(const char *file, char *dev, size_t size)
 {
 	char real[REDO_TEXT_MAX * 8], back[REDO_TEXT_MAX * 8], sys[512];
 	DIR *d = opendir("/sys/block");
@@ -163,7 +162,7 @@ static int scan_dir(struct scan *s, const char *dir)
 		    sizeof(path) || stat(path, &st) || !S_ISREG(st.st_mode) ||
 		    st.st_size < (off_t)REDO_UNIT_SIZE)
 			continue;
-		r = add_device(s, attached(path, dev, sizeof(dev)) ? dev : path, false);
+		r = add_device(s, redo_loop_of(path, dev, sizeof(dev)) ? dev : path, false);
 	}
 	closedir(d);
 	return r;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* What several commands do with chains. */
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include "tool.h"
@@ -278,22 +279,48 @@ void drop_delta(const struct new_delta *d, const struct redo_node *parent)
 
 /* Tables ------------------------------------------------------------------------- */
 
-/* Deltas in files get a loop device. */
+/* Files get a loop device; in a dry run they stay what they are. */
+static int attach(const char *file, char *dev, size_t size)
+{
+	if (redo_loop_of(file, dev, size))
+		return 0;
+	redo_copy(dev, file, size);
+	if (redo_step("attach %s to a loop device", file))
+		return 0;
+	return redo_store_loop(file, dev, size);
+}
+
 static int need_device(struct redo_node *n)
 {
-	char dev[64];
+	char dev[REDO_TEXT_MAX];
 	int r;
 
 	if (n->rdev)
 		return 0;
-	if (redo_step("attach %s to a loop device", n->path))
-		return 0;
-	r = redo_store_loop(n->path, dev, sizeof(dev));
+	r = attach(n->path, dev, sizeof(dev));
 	if (r)
 		return r;
 	redo_copy(n->path, dev, sizeof(n->path));
 	n->rdev = redo_path_rdev(dev);
 	return 0;
+}
+
+/* The base's device number; one in a file is attached. */
+static int base_device(const struct redo_chain *c, const char *path, u64 *rdev)
+{
+	char dev[REDO_TEXT_MAX];
+	struct stat st;
+	int r;
+
+	*rdev = redo_path_rdev(path);
+	if (*rdev)
+		return 0;
+	if (stat(path, &st) || !S_ISREG(st.st_mode))
+		return redo_err(ENODEV, "%s: its base %s is not there; name it with --base",
+				c->name, path[0] ? path : "(unknown)");
+	r = attach(path, dev, sizeof(dev));
+	*rdev = redo_path_rdev(dev);
+	return r;
 }
 
 int table_up_to(const struct redo_set *set, struct redo_node *top, u64 base, struct redo_table *t)
@@ -378,16 +405,15 @@ int base_of(const struct redo_set *set, const struct redo_chain *c, u64 *rdev)
 	if (opts.base)
 		redo_copy(path, opts.base, sizeof(path));
 	else if (first)
-		r = redo_find_base(set, first, e.base, opts.force, path, sizeof(path));
+		r = redo_find_base(set, first, e.base, opts.dir, opts.force, path,
+				   sizeof(path));
 	else
 		redo_copy(path, e.base, sizeof(path));
 	if (!r && opts.base && first)
 		r = redo_check_base(first, path, opts.force);
 	if (r)
 		return r;
-	*rdev = redo_path_rdev(path);
-	return *rdev ? 0 : redo_err(ENODEV, "%s: its base %s is not there; name it with --base",
-				    c->name, path[0] ? path : "(unknown)");
+	return base_device(c, path, rdev);
 }
 
 /* Features -------------------------------------------------------------------------- */
