@@ -10,6 +10,7 @@ mkdisk base 16M
 mkdisk d1 32M
 rio "$base" "w 0 16M 1"
 defer rmdm vm
+defer rmdm wm
 
 listed() {
 	redosetup list --noheadings -o chain 2> /dev/null | xargs
@@ -54,3 +55,20 @@ tool_refuses 1 'deltas are not on any device' deactivate --forget vm < /dev/null
 redosetup deactivate --forget -y vm
 [[ $(listed) == '' ]] || fail "not forgotten: $(listed)"
 losetup "$d1" "$SCRATCH/d1.img"
+
+# registered, and its deltas by plain dmsetup: they are that chain's all the same
+mkdisk other 16M
+mkdisk d2 32M
+mkdisk d3 32M
+rio "$other" "w 0 16M 2"
+redosetup init wm "$other"
+reload lsr wm "$other" "$d2"
+rio /dev/mapper/wm "w 1M 1M 3" f
+reload lsr wm "$other" "$d2" "$d3"
+dmsetup remove wm
+[[ $(redosetup list --noheadings -o chain,state,deltas --device "$d2" --device "$d3" 2>&1 | xargs) == "wm inactive 2" ]] ||
+	fail "list: $(redosetup list --device "$d2" --device "$d3" 2>&1)"
+redosetup activate --device "$d2" --device "$d3" --all
+rio /dev/mapper/wm "q 0 1M 2" "q 1M 1M 3"
+redosetup deactivate --device "$d2" --device "$d3" wm
+tool_refuses 1 'deltas are not on any device' activate --device "$d1" wm

@@ -135,6 +135,13 @@ static bool telling(const struct redo_super *sb)
 	       (sb->base_fp_head != blank || sb->base_fp_tail != blank);
 }
 
+bool redo_is_base(const struct redo_super *sb, const char *path)
+{
+	char why[256];
+
+	return telling(sb) && !fits(sb, path, why, sizeof(why));
+}
+
 int redo_find_base(const struct redo_set *set, const struct redo_node *first, const char *hint,
 		   const char *const *dirs, bool force, char *path, size_t size)
 {

@@ -70,10 +70,24 @@ static void link_parents(struct redo_set *set)
 	}
 }
 
-/* The label's, or the device's whose top it is; "": a delta that the kernel formatted. */
+/*
+ * The label's, or the device's whose top it is, or that which the register has for
+ * its base; "": a delta that the kernel formatted.
+ */
 static const char *own_name(const struct redo_node *n)
 {
-	return redo_name_valid(n->label.chain_name) ? n->label.chain_name : n->live_name;
+	if (redo_name_valid(n->label.chain_name))
+		return n->label.chain_name;
+	return n->live_name[0] ? n->live_name : n->reg_name;
+}
+
+bool redo_tree_named(const struct redo_set *set, const u8 *tree_uuid)
+{
+	for (u32 i = 0; i < set->nr_nodes; i++)
+		if (redo_uuid_eq(set->node[i].sb.tree_uuid, tree_uuid) &&
+		    *own_name(&set->node[i]))
+			return true;
+	return false;
 }
 
 /* Which delta names the nearest of @n and its ancestors that has a name. */

@@ -191,6 +191,7 @@ struct redo_node {
 	u64 device_bytes;
 	u64 rdev;		/* 0: a file */
 	char live_name[REDO_NAME_SIZE];	/* of the writable dm device it is the top of */
+	char reg_name[REDO_NAME_SIZE];	/* of a nameless tree's lowest: its base's in the register */
 	/* set by redo_discover(): */
 	char chain[REDO_NAME_SIZE];	/* the namer's, or what stands for it */
 	struct redo_node *namer;	/* the delta whose name @chain is; may be NULL */
@@ -242,6 +243,8 @@ struct redo_set {
 
 /* Links the nodes, finds the chains and their present. Pure but for malloc. */
 int redo_discover(struct redo_set *set);
+/* Has any delta of the tree a name of its own? */
+bool redo_tree_named(const struct redo_set *set, const u8 *tree_uuid);
 void redo_set_free(struct redo_set *set);
 struct redo_chain *redo_find_chain(const struct redo_set *set, const char *name);
 struct redo_chain *redo_add_chain(struct redo_set *set, const char *name);
@@ -300,6 +303,8 @@ bool redo_dev_stalled(u64 rdev);
 int redo_find_base(const struct redo_set *set, const struct redo_node *first,
 		   const char *hint, const char *const *dirs, bool force, char *path,
 		   size_t size);
+/* Is that certainly the base of @sb: size and a fingerprint that says something? */
+bool redo_is_base(const struct redo_super *sb, const char *path);
 /* A base that the user names: refused when only its fingerprint is wrong. */
 int redo_check_base(const struct redo_node *first, const char *path, bool force);
 

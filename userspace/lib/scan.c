@@ -211,6 +211,29 @@ static void set_live_names(struct scan *s)
 	}
 }
 
+/*
+ * Deltas without any name over the base of a chain in the register are that
+ * chain's: else it would come up as its base alone, beside them.
+ */
+static int set_registered_names(struct scan *s)
+{
+	struct redo_reg_entry *e;
+	u32 nr;
+	int r = redo_reg_load(&e, &nr);
+
+	for (u32 i = 0; !r && i < s->set->nr_nodes; i++) {
+		struct redo_node *n = &s->set->node[i];
+
+		if (n->sb.depth || redo_tree_named(s->set, n->sb.tree_uuid))
+			continue;
+		for (u32 k = 0; k < nr && !n->reg_name[0]; k++)
+			if (redo_is_base(&n->sb, e[k].base))
+				redo_copy(n->reg_name, e[k].name, sizeof(n->reg_name));
+	}
+	free(e);
+	return r;
+}
+
 static int add_view(struct scan *s, const struct redo_dm_info *info, const struct redo_table *t)
 {
 	struct redo_live_view *v = grow((void **)&s->set->view, s->set->nr_views, sizeof(*v));
@@ -360,7 +383,9 @@ int redo_scan(const struct redo_scan_options *opts, struct redo_set *set)
 	if (!r) {
 		drop_legs(set);
 		set_live_names(&s);
-		r = redo_discover(set);
+		r = set_registered_names(&s);
+		if (!r)
+			r = redo_discover(set);
 	}
 	if (!r)
 		r = match_live(&s);
