@@ -70,6 +70,10 @@ wrong d2 set incompat 0x8000000000000000 'feature'
 wrong d1 set blocknr +2 'address'
 right d1 compat 1
 
+wrong d1 set uuid 00000000000000000000000000000000 'field'
+wrong d2 set tree_uuid 00000000000000000000000000000000 'field'
+right d2 generation +1000
+
 # sizes
 wrong d1 set virtual_sectors +8 'sectors|size'
 wrong d1 set virtual_sectors -8 'sectors|size'
@@ -79,6 +83,7 @@ wrong d1 set grain_sectors 4 'field|grain'
 wrong d1 set grain_sectors 24 'field|grain'
 wrong d2 set grain_sectors 0 'field|grain'
 wrong d2 set grain_sectors 4096 'field|grain'
+wrong d2 set grain_sectors 16 'grains of 16 sectors, its parent has 8'
 right d2 nr_units 3
 wrong d2 set nr_units 4 'units'
 wrong d2 set nr_units 0 'field|units'
@@ -115,12 +120,15 @@ wrong d1 set alloc_root 0x1000000000003000 'root|field'
 wrong d1 set alloc_root 0x2000000000000000 'root|field'
 wrong d1 set alloc_height 6 'height|field'
 wrong d1 set nr_leaves 10 'leaves|field'
+right d1 nr_leaves 9
 
 # the journal
 wrong d2 set journal_start 0 'journal|field'
 wrong d2 set journal_start 17 'journal|field'
 wrong d2 set journal_blocks 0 'journal|field'
 wrong d2 set journal_blocks 1025 'journal|field'
+wrong d2 set journal_blocks 63 'journal|field'
+right d2 journal_blocks 64
 wrong d2 set journal_blocks 0xffffffff 'journal|field'
 
 # a sealed one without its seal's generation
@@ -147,6 +155,10 @@ restore d1
 spoil d2 set state 4
 refused 'retired|state' "$d2" "$both"
 restore d2
+# d1 is another one than d2 was put on
+spoil d1 set uuid 00112233445566778899aabbccddeeff
+refused 'parent' "$d2" "$both"
+restore d1
 refused 'sealed' "$d1" "$below"
 
 [[ $(sums "$d1" "$d2") == "$good" ]] || fail "not restored"
