@@ -302,6 +302,9 @@ static const struct super_case super_cases[] = {
 	{ "journal one block longer", 272, 4, 1025, REDO_BAD_FIELD },
 	{ "journal over the labels", 264, 8, 4, REDO_BAD_FIELD },
 	{ "journal beyond unit 0", 264, 8, 4096, REDO_BAD_FIELD },
+	{ "shortest journal", 272, 4, 64, REDO_OK },
+	{ "journal one block too short", 272, 4, 63, REDO_BAD_FIELD },
+	{ "journal as formatted", 272, 4, 1024, REDO_OK },
 	{ "no journal", 272, 4, 0, REDO_BAD_FIELD },
 	{ "journal absurd", 272, 4, 0xffffffff, REDO_BAD_FIELD },
 };

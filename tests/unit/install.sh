@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What `make install` of user space puts where, and the units for systemd: that they
-# name the program that was installed, can be enabled, and wait for nothing that waits
-# for them, also with a mount as README.md advises it.
+# What `make install` of user space puts where; the library, used by a program; and the
+# units for systemd: that they name the program that was installed, can be enabled, and
+# wait for nothing that waits for them, also with a mount as README.md advises it.
 
 set -euo pipefail
 
@@ -82,17 +82,37 @@ verified() {
 		> "$tmp/log" 2>&1 && [[ ! -s $tmp/log ]]
 }
 
+# What pkg-config says is enough for a program that uses the library.
+used() {
+	local flags
+	cat > "$tmp/use.c" <<-'END'
+		#include <libredo.h>
+		int main(void)
+		{
+			struct redo_status s;
+
+			return redo_status_parse("passthrough 0 0 0 0 0 0 0 0/0 ok 0 0 0 -", &s);
+		}
+	END
+	make -s -C userspace install PREFIX="$tmp/usr" > "$tmp/log" 2>&1 || return
+	flags=$(PKG_CONFIG_PATH=$tmp/usr/lib/pkgconfig pkg-config --cflags --libs libredo) || return
+	# shellcheck disable=SC2086 # a list of words
+	cc -Wall -Werror -o "$tmp/use" "$tmp/use.c" $flags > "$tmp/log" 2>&1 &&
+		LD_LIBRARY_PATH=$tmp/usr/lib "$tmp/use"
+}
+
 check 1 'make install: the files' files
-check 2 'the units name the program that is installed' units
+check 2 'a program that is built with what pkg-config says' used
+check 3 'the units name the program that is installed' units
 if [[ -x $(type -P systemctl) ]]; then
-	check 3 'systemctl enable' enabled
+	check 4 'systemctl enable' enabled
 else
-	echo 'ok 3 - systemctl enable # SKIP no systemctl here'
+	echo 'ok 4 - systemctl enable # SKIP no systemctl here'
 fi
 if [[ -x $(type -P systemd-analyze) ]]; then
-	check 4 'systemd-analyze verify' verified
+	check 5 'systemd-analyze verify' verified
 else
-	echo 'ok 4 - systemd-analyze verify # SKIP no systemd-analyze here'
+	echo 'ok 5 - systemd-analyze verify # SKIP no systemd-analyze here'
 fi
 # What was made for another PREFIX is made anew
 make -s -C userspace > /dev/null
