@@ -85,6 +85,16 @@ restore
 poke "$d1" set "${journal[1]}" 72/8 8191
 refused '.' "$d1" "$(line "$base" "$d1")"
 
+# the header of a unit that the log is the first to name
+for f in "break unit1 place ^1" "set unit1 place 2" "set unit1 level 1" "set unit1 count 16" \
+	"set unit1 uuid 00112233445566778899aabbccddeeff" "wipe unit1"; do
+	restore
+	# shellcheck disable=SC2086 # words
+	poke "$d1" $f
+	refused 'unit' "$d1" "$(line "$base" "$d1")"
+	dd if="$SCRATCH/crash.img" of="$d1" bs=4k skip=4096 seek=4096 count=1 conv=fsync,notrunc status=none
+done
+
 # the pair: the last grain of the disk is fine
 restore
 poke "$d1" set "$first" 64/8 0x1001000000000fff
