@@ -70,14 +70,30 @@ void redo_discard_note(struct redo_delta *d, struct redo_unit *u, u64 phys, u32 
 	kfree(x);
 }
 
-static struct redo_discard *redo_discard_next(struct redo_delta *d)
+/* discard_lock held. The I/O that may still use what is ready is over. */
+static bool __redo_discard_may_start(struct redo_delta *d)
+{
+	struct redo_inflight *f = READ_ONCE(d->inflight);
+
+	lockdep_assert_held(&d->discard_lock);
+	return !f || redo_inflight_passed(f, d->discard_cookie);
+}
+
+/*
+ * The next one that is due; NULL: there is none, or (*@wait) none yet. One hold of the
+ * lock: a checkpoint in between would add extents with a later cookie.
+ */
+static struct redo_discard *redo_discard_next(struct redo_delta *d, bool *wait)
 {
 	struct redo_discard *x;
 	unsigned long flags;
 
 	spin_lock_irqsave(&d->discard_lock, flags);
 	x = list_first_entry_or_null(&d->discard_ready, struct redo_discard, list);
-	if (x) {
+	*wait = x && !__redo_discard_may_start(d);
+	if (*wait) {
+		x = NULL;
+	} else if (x) {
 		list_del(&x->list);
 		d->n_discards--;
 	}
@@ -100,18 +116,6 @@ static void redo_discard_done(struct redo_delta *d, struct redo_discard *x)
 	kfree(x);
 }
 
-static bool redo_discard_may_start(struct redo_delta *d)
-{
-	struct redo_inflight *f = READ_ONCE(d->inflight);
-	unsigned long flags;
-	u64 cookie;
-
-	spin_lock_irqsave(&d->discard_lock, flags);
-	cookie = d->discard_cookie;
-	spin_unlock_irqrestore(&d->discard_lock, flags);
-	return !f || redo_inflight_passed(f, cookie);
-}
-
 /* A discard that fails is no loss: it is a hint. */
 static void redo_discard_work(struct work_struct *work)
 {
@@ -119,21 +123,17 @@ static void redo_discard_work(struct work_struct *work)
 					    discard_work);
 	unsigned int noio = memalloc_noio_save();
 	struct redo_discard *x;
+	bool wait;
 
-	for (;;) {
-		if (!redo_discard_may_start(d)) {
-			queue_delayed_work(redo_delta_wq, &d->discard_work, REDO_DISCARD_POLL);
-			break;
-		}
-		x = redo_discard_next(d);
-		if (!x)
-			break;
-		if (READ_ONCE(d->passdown))
+	while ((x = redo_discard_next(d, &wait))) {
+		if (READ_ONCE(d->passdown) && !redo_delta_failed(d))
 			blkdev_issue_discard(d->bdev, x->phys * d->grain_sectors,
 					     (sector_t)x->len * d->grain_sectors, GFP_NOIO);
 		redo_discard_done(d, x);
 		cond_resched();
 	}
+	if (wait)
+		queue_delayed_work(redo_delta_wq, &d->discard_work, REDO_DISCARD_POLL);
 	memalloc_noio_restore(noio);
 }
 
@@ -224,11 +224,12 @@ void redo_space_exit(struct redo_delta *d)
 	struct redo_unit *u;
 	unsigned long i;
 	u16 *chunk;
+	bool wait;
 
 	cancel_delayed_work_sync(&d->scan_work);
 	cancel_delayed_work_sync(&d->discard_work);
 	redo_discard_forget(d);
-	while ((x = redo_discard_next(d)))
+	while ((x = redo_discard_next(d, &wait)))
 		kfree(x);
 	xa_for_each(&d->units, i, u) {
 		kfree(u->bits);
