@@ -113,8 +113,8 @@ struct redo_disk_super {
 	__le64 content_generation;	/* 136 random, fixed at seal; 0 before */
 	__le64 virtual_sectors;		/* 144 size of the virtual disk */
 	__le64 base_sectors;		/* 152 size of the base device */
-	__le32 base_fp_head;		/* 160 CRC32C of the base's first 64 KiB */
-	__le32 base_fp_tail;		/* 164 CRC32C of its last 64 KiB */
+	__le32 base_fp_head;		/* 160 CRC-32 (not CRC32C) of the base's first 64 KiB */
+	__le32 base_fp_tail;		/* 164 the same of its last 64 KiB */
 	__le32 grain_sectors;		/* 168 */
 	__le32 state;			/* 172 enum redo_super_state */
 	__le32 depth;			/* 176 deltas below this one */
