@@ -12,6 +12,11 @@
  * applying makes, and stays dirty until it is applied, since no checkpoint comes
  * in between. Whole leaves that go are too many for that where a discard is huge:
  * beyond the cap of dirty nodes they are only read, a moment before they are again.
+ *
+ * A block may decay all the same while the journal names it. Replay goes on without
+ * it: a map leaf that cannot be had is bad for its readers, whatever the disk says
+ * later; nobody who only reads needs the allocation tree, which is not followed any
+ * more after the first error. Such a delta is never written to.
  */
 #include "redo-tree.h"
 #include "redo-space.h"
@@ -215,6 +220,50 @@ static int redo_apply_part(struct redo_delta *d, u64 leaf, u32 slot, u32 len,
 	return 0;
 }
 
+int redo_replay_pass(struct redo_delta *d, int error)
+{
+	if (!d->loading || error == -ENOMEM)
+		return error;
+	if (!d->blind)
+		DMWARN("%s: a block that its journal changes cannot be read: error %d; it can be read, but not be written to",
+		       d->name, error);
+	d->blind = error;
+	return 0;
+}
+
+/* Can the leaf be had? */
+static int redo_leaf_probe(struct redo_delta *d, u64 leaf)
+{
+	struct redo_ptr ptr;
+	struct redo_node *n;
+	struct dm_buffer *b;
+	const void *data;
+	int r;
+
+	r = redo_tree_find(d, &d->map, 0, leaf, &n, &ptr);
+	if (r || n || ptr.kind != REDO_PTR_BLOCK)
+		return r;
+	data = redo_tree_get(d, &d->map, &ptr, 0, leaf, &b);
+	if (IS_ERR(data))
+		return PTR_ERR(data);
+	dm_bufio_release(b);
+	return 0;
+}
+
+static int redo_replay_part(struct redo_delta *d, u64 leaf, u32 slot, u32 len,
+			    const struct redo_extent *e)
+{
+	int r;
+
+	if (xa_load(&d->bad_leaves, leaf))
+		return 0;
+	r = redo_leaf_probe(d, leaf);
+	if (!r)
+		return redo_apply_part(d, leaf, slot, len, e);
+	return redo_replay_pass(d, r) ?:
+	       xa_err(xa_store(&d->bad_leaves, leaf, xa_mk_value(1), redo_gfp(d)));
+}
+
 static int redo_prepare_part(struct redo_delta *d, u64 leaf, u32 slot, u32 len,
 			     const struct redo_extent *e)
 {
@@ -283,7 +332,7 @@ int redo_apply_extent(struct redo_delta *d, const struct redo_extent *e)
 	r = redo_extent_check(d, e);
 	if (!r && e->type == REDO_REC_MAP)
 		r = redo_space_use(d, e->phys, e->len);
-	return r ?: redo_extent_parts(d, e, redo_apply_part);
+	return r ?: redo_extent_parts(d, e, d->loading ? redo_replay_part : redo_apply_part);
 }
 
 int redo_apply_prepare(struct redo_delta *d, const struct redo_extent *e)

@@ -141,6 +141,8 @@ struct redo_delta {
 	bool loading;			/* mutex: replay; allocations may fail */
 	bool active;			/* mutex to write: takes commits */
 	int load_error;			/* mutex */
+	int blind;			/* mutex: why replay gave up the allocation tree, or 0 */
+	struct xarray bad_leaves;	/* of the map, that replay could not follow; until loaded */
 	bool failed;			/* mutex to write: nothing is written any more */
 
 	/* Geometry; constant. */
@@ -231,6 +233,8 @@ u64 redo_journal_used(struct redo_delta *d);
 
 /* redo-apply.c; mutex held */
 int redo_apply_extent(struct redo_delta *d, const struct redo_extent *e);
+/* Replay: @error, in reading a block, is no reason not to load. 0: so it is. */
+int redo_replay_pass(struct redo_delta *d, int error);
 /* Have at hand, and check, what applying it will change; until the next checkpoint. */
 int redo_apply_prepare(struct redo_delta *d, const struct redo_extent *e);
 

@@ -50,6 +50,7 @@ static void redo_delta_free(struct redo_delta *d)
 	spin_lock_irq(&d->prefetch_wait.lock);
 	spin_unlock_irq(&d->prefetch_wait.lock);
 	redo_space_exit(d);
+	xa_destroy(&d->bad_leaves);
 	redo_tree_exit(d, &d->map);
 	redo_tree_exit(d, &d->alloc);
 	if (!IS_ERR_OR_NULL(d->bufio))
@@ -79,6 +80,7 @@ static struct redo_delta *redo_delta_new(struct block_device *bdev)
 	redo_tree_init(&d->map, REDO_TREE_MAP);
 	redo_tree_init(&d->alloc, REDO_TREE_ALLOC);
 	redo_space_init(d);
+	xa_init(&d->bad_leaves);
 	snprintf(d->name, sizeof(d->name), "%u:%u", MAJOR(d->dev), MINOR(d->dev));
 	return d;
 }
@@ -375,7 +377,8 @@ bool redo_delta_dirty(struct redo_delta *d)
 	return r;
 }
 
-static int __redo_may_write(struct redo_delta *d)
+/* May its superblock be written? */
+static int __redo_may_switch(struct redo_delta *d)
 {
 	lockdep_assert_held(&d->mutex);
 	if (d->failed || d->load_error)
@@ -383,6 +386,11 @@ static int __redo_may_write(struct redo_delta *d)
 	if (d->sb.compat_ro & ~REDO_COMPAT_RO_SUPP)
 		return -EROFS;
 	return d->loaded ? 0 : -EINVAL;
+}
+
+static int __redo_may_write(struct redo_delta *d)
+{
+	return __redo_may_switch(d) ?: d->blind;
 }
 
 int redo_delta_activate(struct redo_delta *d, const struct redo_takeover *t)
@@ -504,6 +512,8 @@ static int __redo_read_leaf(struct redo_delta *d, u64 leaf, __le64 *words)
 	struct dm_buffer *b;
 	int r;
 
+	if (xa_load(&d->bad_leaves, leaf))
+		return -EUCLEAN;
 	r = redo_tree_find(d, &d->map, 0, leaf, &n, &ptr);
 	if (r)
 		return r;

@@ -16,8 +16,8 @@ static struct redo_disk_unit *redo_meta_to_free(struct redo_delta *d, u64 blockn
 
 	if (!redo_space_meta_ok(d, blocknr))
 		goto bad;
-	du = redo_unit_dirty(d, blocknr / REDO_UNIT_BLOCKS);
-	if (IS_ERR(du))
+	du = redo_unit_follow(d, blocknr / REDO_UNIT_BLOCKS);
+	if (IS_ERR_OR_NULL(du))
 		return du;
 	if (le32_to_cpu(du->type) == REDO_UNIT_META &&
 	    redo_disk_count(du, blocknr % REDO_UNIT_BLOCKS, 1))
@@ -40,8 +40,8 @@ int redo_space_meta_free(struct redo_delta *d, u64 blocknr)
 	struct redo_unit *u;
 
 	du = redo_meta_to_free(d, blocknr);
-	if (IS_ERR(du))
-		return PTR_ERR(du);
+	if (IS_ERR_OR_NULL(du))
+		return PTR_ERR_OR_ZERO(du);
 	u = redo_unit_get(d, nr);
 	if (!u || redo_unit_need_bits(d, u))
 		return -ENOMEM;
@@ -269,6 +269,7 @@ u64 redo_credit_update(struct redo_delta *d, u64 extra)
 	u64 units = redo_io_units(d->bdev), max, room, held, credit;
 	unsigned long flags;
 
+	redo_units_pass_bad(d);
 	spin_lock_irqsave(&d->alloc_lock, flags);
 	max = d->out_grains + d->reserved;
 	spin_unlock_irqrestore(&d->alloc_lock, flags);

@@ -180,9 +180,10 @@ static int redo_data_take(struct redo_delta *d, u64 nr)
 	struct redo_unit *u;
 	int r;
 
-	r = redo_unit_read(d, nr, du);
-	if (r)
-		return r;
+	if (redo_unit_read(d, nr, du)) { /* it could once */
+		redo_sum_set(d, nr, REDO_UNIT_DATA, d->gpu);
+		return 0;
+	}
 	u = redo_unit_get(d, nr);
 	if (!u || redo_unit_need_bits(d, u))
 		return -ENOMEM;

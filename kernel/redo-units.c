@@ -234,6 +234,36 @@ struct redo_disk_unit *redo_unit_dirty(struct redo_delta *d, u64 nr)
 	return &da->unit[nr % REDO_UNITS_PER_LEAF];
 }
 
+/* The same; NULL where replay does without. */
+struct redo_disk_unit *redo_unit_follow(struct redo_delta *d, u64 nr)
+{
+	struct redo_disk_unit *du;
+
+	if (d->blind)
+		return NULL;
+	du = redo_unit_dirty(d, nr);
+	return IS_ERR(du) && !redo_replay_pass(d, PTR_ERR(du)) ? NULL : du;
+}
+
+/*
+ * Where the record of the unit that would be taken next cannot be read, it and the
+ * others of its leaf count as taken, and as full.
+ */
+void redo_units_pass_bad(struct redo_delta *d)
+{
+	struct redo_disk_unit *du = d->leaf_buf;
+	u64 units = redo_io_units(d->bdev), nr = d->nr_units;
+
+	while (nr < units && redo_unit_read(d, nr, du)) {
+		do {
+			redo_sum_set(d, nr, REDO_UNIT_META, REDO_UNIT_BLOCKS);
+		} while (++nr < units && nr % REDO_UNITS_PER_LEAF);
+	}
+	if (nr != d->nr_units)
+		DMWARN("%s: units %llu to %llu cannot be used", d->name, d->nr_units, nr - 1);
+	WRITE_ONCE(d->nr_units, nr);
+}
+
 /*
  * Look at up to @leaves allocation leaves not seen yet. The units of a leaf that
  * cannot be read count as full: they are never handed out.
@@ -243,6 +273,7 @@ void redo_space_scan(struct redo_delta *d, u64 leaves)
 	struct redo_disk_unit *du = d->leaf_buf;
 	u64 nr, end;
 
+	redo_units_pass_bad(d);
 	for (; leaves && d->scan_next < d->scan_end; leaves--, d->scan_next++) {
 		nr = d->scan_next * REDO_UNITS_PER_LEAF;
 		end = min(nr + REDO_UNITS_PER_LEAF, d->nr_units);
@@ -551,7 +582,7 @@ static void redo_space_settle(struct redo_delta *d, u64 nr, u32 slot, u32 len)
 	spin_unlock_irqrestore(&d->alloc_lock, flags);
 }
 
-/* The record of the unit in which these grains are free. ERR_PTR. */
+/* The record of the unit in which these grains are free. ERR_PTR, NULL: see follow. */
 static struct redo_disk_unit *redo_unit_to_use(struct redo_delta *d, u64 phys, u32 len)
 {
 	u64 nr = phys / d->gpu;
@@ -565,8 +596,8 @@ static struct redo_disk_unit *redo_unit_to_use(struct redo_delta *d, u64 phys, u
 			return redo_space_bad(d, phys, len, "mapped in a unit never taken");
 		WRITE_ONCE(d->nr_units, nr + 1);
 	}
-	du = redo_unit_dirty(d, nr);
-	if (IS_ERR(du))
+	du = redo_unit_follow(d, nr);
+	if (IS_ERR_OR_NULL(du))
 		return du;
 	if (le32_to_cpu(du->type) != REDO_UNIT_DATA && !redo_unit_empty(du))
 		return redo_space_bad(d, phys, len, "mapped in a metadata unit");
@@ -588,8 +619,8 @@ int redo_space_use(struct redo_delta *d, u64 phys, u32 len)
 	int r;
 
 	du = redo_unit_to_use(d, phys, len);
-	if (IS_ERR(du))
-		return PTR_ERR(du);
+	if (IS_ERR_OR_NULL(du))
+		return PTR_ERR_OR_ZERO(du);
 	if (redo_unit_empty(du)) {
 		r = redo_unit_become_data(d, nr, du);
 		if (r)
@@ -604,15 +635,15 @@ int redo_space_use(struct redo_delta *d, u64 phys, u32 len)
 	return 0;
 }
 
-/* The record of the unit in which these grains are in use. ERR_PTR. */
+/* The record of the unit in which these grains are in use. ERR_PTR, NULL: see follow. */
 static struct redo_disk_unit *redo_unit_to_free(struct redo_delta *d, u64 phys, u32 len)
 {
 	struct redo_disk_unit *du;
 
 	if (!redo_space_data_ok(d, phys, len))
 		return redo_space_bad(d, phys, len, "unmapped outside of any data unit");
-	du = redo_unit_dirty(d, phys / d->gpu);
-	if (!IS_ERR(du) && (le32_to_cpu(du->type) != REDO_UNIT_DATA ||
+	du = redo_unit_follow(d, phys / d->gpu);
+	if (!IS_ERR_OR_NULL(du) && (le32_to_cpu(du->type) != REDO_UNIT_DATA ||
 			    redo_disk_count(du, phys % d->gpu, len) != len))
 		return redo_space_bad(d, phys, len, "unmapped, but not in use");
 	return du;
@@ -631,8 +662,8 @@ int redo_space_free(struct redo_delta *d, u64 phys, u32 len)
 	struct redo_unit *u;
 
 	du = redo_unit_to_free(d, phys, len);
-	if (IS_ERR(du))
-		return PTR_ERR(du);
+	if (IS_ERR_OR_NULL(du))
+		return PTR_ERR_OR_ZERO(du);
 	u = redo_unit_get(d, nr);
 	if (!u)
 		return -ENOMEM;

@@ -32,9 +32,13 @@ void redo_sum_note(struct redo_delta *d, u64 nr, const struct redo_disk_unit *du
 /* A copy of a unit's record; the record itself, in a dirty leaf (ERR_PTR). */
 int redo_unit_read(struct redo_delta *d, u64 nr, struct redo_disk_unit *du);
 struct redo_disk_unit *redo_unit_dirty(struct redo_delta *d, u64 nr);
+/* The same for a grain or block that changes; NULL where replay does without. */
+struct redo_disk_unit *redo_unit_follow(struct redo_delta *d, u64 nr);
 /* Look at up to @leaves allocation leaves not seen yet. */
 void redo_space_scan(struct redo_delta *d, u64 leaves);
 bool redo_space_scanned(const struct redo_delta *d);
+/* Units from the next one on whose leaf cannot be read are passed over. */
+void redo_units_pass_bad(struct redo_delta *d);
 void redo_scan_init(struct redo_delta *d);
 /* The struct for a unit, made if need be; NULL: no memory (replay only). */
 struct redo_unit *redo_unit_get(struct redo_delta *d, u64 nr);
