@@ -482,16 +482,17 @@ int redo_delta_seal(struct redo_delta *d)
 int redo_delta_mark_shared(struct redo_delta *d)
 {
 	struct redo_super sb;
-	int r = 0;
+	int r;
 
 	mutex_lock(&d->mutex);
-	if (d->failed || d->load_error) {
-		r = -EIO;
-	} else if (!(d->sb.flags & REDO_SB_SHARED)) {
+	r = __redo_may_switch(d);
+	if (!r && !(d->sb.flags & REDO_SB_SHARED)) {
 		sb = d->sb;
 		sb.flags |= REDO_SB_SHARED;
 		r = redo_super_switch(d, &sb);
 	}
+	if (r)
+		DMERR("%s: cannot be marked as shared: error %d", d->name, r);
 	mutex_unlock(&d->mutex);
 	return r;
 }

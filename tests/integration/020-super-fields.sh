@@ -147,6 +147,14 @@ holds /dev/mapper/view model
 rmdm view
 restore d2
 
+# nor does it get a second child, for which it would be marked
+mkdisk d3 32M
+spoil d1 set compat_ro 1
+before=$(writes "$d1")
+refused 'shared' "$d1" "$(line "$base" "$d1" "$d3")"
+[[ $(writes "$d1") == "$before" ]] || fail "d1 with compat_ro 1 was written to"
+restore d1
+
 # an unsealed delta below another one
 spoil d1 set state 2
 refused 'seal' - "$both"
