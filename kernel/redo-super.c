@@ -298,6 +298,12 @@ int redo_super_read(struct redo_delta *d, struct redo_super *out, bool *torn)
 	r = n_err == 2 ? -EIO : redo_super_refused(bdev, bad);
 	if (r)
 		goto out;
+	if (!bad[0] && !bad[1] && memcmp(sb[0].uuid, sb[1].uuid, REDO_UUID_SIZE)) {
+		DMERR("%pg: superblock slots of two deltas: %pUb and %pUb; wipe the one that is not wanted",
+		      bdev, sb[0].uuid, sb[1].uuid);
+		r = -EUCLEAN;
+		goto out;
+	}
 	i = redo_choose_super(sb, bad);
 	if (i < 0) {
 		r = n_err ? -EIO : redo_super_none(bdev, bad);

@@ -239,6 +239,13 @@ static int redo_node_fill(struct redo_delta *d, struct redo_tree *t, struct redo
 	return 0;
 }
 
+/* Where the disk's number was wrong, it must not become one that is refused. */
+static void redo_leaves_add(struct redo_delta *d, int by)
+{
+	if (by < 0 ? d->nr_leaves : d->nr_leaves < d->nr_leaves_max)
+		d->nr_leaves += by;
+}
+
 static void redo_node_count(struct redo_delta *d, const struct redo_node *n, int by)
 {
 	bool fresh = n->old.kind != REDO_PTR_BLOCK;
@@ -288,7 +295,7 @@ struct redo_node *redo_tree_dirty(struct redo_delta *d, struct redo_tree *t,
 		return ERR_PTR(r);
 	}
 	if (t->id == REDO_TREE_MAP && !level && ptr.kind != REDO_PTR_BLOCK)
-		d->nr_leaves++;
+		redo_leaves_add(d, 1);
 	return n;
 }
 
@@ -340,7 +347,7 @@ static int redo_leaf_release(struct redo_delta *d, const struct redo_node *n,
 	int r = blocknr ? redo_space_meta_free(d, blocknr) : 0;
 
 	if (!r && (n || ptr->kind == REDO_PTR_BLOCK))
-		d->nr_leaves--;
+		redo_leaves_add(d, -1);
 	return r;
 }
 

@@ -77,6 +77,9 @@ static bool redo_unit_record_ok(const struct redo_delta *d, const struct redo_di
 {
 	u32 type = le32_to_cpu(du->type), used = le32_to_cpu(du->used);
 
+	/* What replay has raised is in memory only. */
+	if (nr >= d->sb.nr_units)
+		return !memchr_inv(du, 0, sizeof(*du));
 	if (type > REDO_UNIT_DATA || used != redo_disk_count(du, 0, REDO_UNIT_BLOCKS))
 		return false;
 	if (type == REDO_UNIT_FREE)

@@ -170,5 +170,11 @@ restore d1
 refused 'sealed' "$d1" "$below"
 
 [[ $(sums "$d1" "$d2") == "$good" ]] || fail "not restored"
+# too few leaves: not noticed, but no number comes of it that is refused
+poke "$d2" set sb nr_leaves 0
+mkdm chain <<< "$both"
+holds /dev/mapper/chain model
+rio --model "$SCRATCH/model" /dev/mapper/chain "d 0 4M" f
+rmdm chain
 mkdm chain <<< "$both"
 holds /dev/mapper/chain model

@@ -62,6 +62,10 @@ restore
 poke "$d1" set sb incompat 4
 refused 'feature' "$d1" "$(line "$base" "$d1")"
 restore
+# each of another delta
+poke "$d1" set old uuid 00112233445566778899aabbccddeeff
+refused 'two deltas' "$d1" "$(line "$base" "$d1")"
+restore
 # the two slots exchanged
 poke "$d1" copy 1 5
 poke "$d1" copy 2 1
