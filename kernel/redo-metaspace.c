@@ -182,6 +182,12 @@ static int redo_meta_next_unit(struct redo_delta *d)
 	if (r)
 		return r;
 found:
+	/* Emptied, it may have got the header of a data unit, and no data after all. */
+	if (SUM_USED(redo_sum_get(d, nr)) <= 1) {
+		r = redo_unit_write_header(d, nr, REDO_UNIT_META);
+		if (r)
+			return r;
+	}
 	d->meta_unit = nr;
 	d->meta_next = 1;
 	return 0;

@@ -13,6 +13,7 @@
 #include "../../kernel/redo-delta-priv.h"
 #include "../../kernel/redo-space.h"
 #include "../../kernel/redo-tree.h"
+#include "../../kernel/redo-units.h"
 
 static unsigned int delta_scale = 1;
 module_param(delta_scale, uint, 0444);
@@ -376,6 +377,20 @@ static void walk(struct ctx *c, struct redo_tree *t, const struct redo_ptr *ptr,
 	kfree(copy);
 }
 
+/* A unit that holds something has the header of its type. Mutex held. */
+static void check_header(struct ctx *c, u64 nr, const struct redo_disk_unit *du)
+{
+	enum redo_unit_type type;
+	u32 grain;
+
+	if (redo_unit_empty(du))
+		return;
+	KUNIT_EXPECT_EQ(c->test, redo_io_read(c->d->bdev, nr * REDO_UNIT_BLOCKS, c->d->buf), 0);
+	REDO_EXPECT_BAD(c->test, REDO_OK,
+			redo_unpack_unit_header(c->d->buf, c->d->uuid, nr, &type, &grain));
+	KUNIT_EXPECT_EQ_MSG(c->test, (u32)type, le32_to_cpu(du->type), "unit %llu", nr);
+}
+
 /* After a checkpoint: bitmaps say what the trees use, and nothing else. */
 static void check_bitmaps(struct ctx *c)
 {
@@ -412,6 +427,7 @@ static void check_bitmaps(struct ctx *c)
 		da = (void *)redo_tree_get(d, &d->alloc, &ptr, 0, nr / REDO_UNITS_PER_LEAF, &buf);
 		KUNIT_ASSERT_FALSE(c->test, IS_ERR(da));
 		du = &da->unit[nr % REDO_UNITS_PER_LEAF];
+		check_header(c, nr, du);
 		for (i = 1; i < REDO_UNIT_BLOCKS; i++) {
 			bool set = du->bitmap[i / 8] & (1 << i % 8);
 
@@ -797,6 +813,152 @@ static void redo_delta_growth(struct kunit *test)
 	teardown(c);
 }
 
+/* Map cells [@from, @to), none of them mapped before. */
+static void fill(struct ctx *c, u32 from, u32 to)
+{
+	u64 phys;
+
+	for (; from < to; from++) {
+		if (!redo_delta_alloc(c->d, 1, &phys)) {
+			KUNIT_ASSERT_EQ(c->test, make_room(c), 1);
+			KUNIT_ASSERT_EQ(c->test, redo_delta_alloc(c->d, 1, &phys), 1U);
+		}
+		change_add(c, REDO_REC_MAP, logical_of(c, from), phys, 1);
+		c->stamp[phys] = ++c->next_stamp;
+		c->now[from] = (struct cell) {
+			.phys = phys, .state = REDO_GRAIN_MAPPED, .stamp = c->next_stamp,
+		};
+	}
+	KUNIT_ASSERT_TRUE(c->test, do_commit(c));
+}
+
+static void reopen_clean(struct ctx *c)
+{
+	KUNIT_ASSERT_TRUE(c->test, do_checkpoint(c, true));
+	check_bitmaps(c);
+	close_it(c);
+	open_it(c);
+	KUNIT_ASSERT_TRUE(c->test, activate(c));
+}
+
+/* The block of an allocation leaf of a clean delta. */
+static u8 *alloc_leaf(struct ctx *c, u64 leaf)
+{
+	struct redo_node *n;
+	struct redo_ptr ptr = { };
+
+	mutex_lock(&c->d->mutex);
+	KUNIT_EXPECT_EQ(c->test, redo_tree_find(c->d, &c->d->alloc, 0, leaf, &n, &ptr), 0);
+	mutex_unlock(&c->d->mutex);
+	KUNIT_ASSERT_EQ(c->test, ptr.kind, REDO_PTR_BLOCK);
+	return xa_load(&c->disk->durable, ptr.blocknr);
+}
+
+/*
+ * The allocation leaf of the unit that is to be taken next is corrupt: its units are
+ * full, and the delta grows behind them.
+ */
+static void redo_delta_bad_leaf(struct kunit *test)
+{
+	static const struct params p = {
+		.name = "bad leaf", .n = 300, .grain_sectors = 2048, .units = 20, .max_run = 1,
+	};
+	struct redo_disk_unit extra = { .type = cpu_to_le32(REDO_UNIT_META),
+					.used = cpu_to_le32(1), .bitmap = { 1 } };
+	struct ctx *c;
+	u64 taken;
+	u32 i, k;
+	u8 *leaf;
+
+	for (k = 0; k < 2; k++) {
+		c = setup(test, &p);
+		open_it(c);
+		KUNIT_ASSERT_TRUE(test, activate(c));
+		fill(c, 0, 8 * 15 - 10);
+		KUNIT_ASSERT_TRUE(test, do_checkpoint(c, true));
+		taken = c->d->nr_units;
+		KUNIT_ASSERT_GE(test, taken, 8ULL);
+		KUNIT_ASSERT_LT(test, taken, 13ULL);
+		leaf = alloc_leaf(c, 1);
+		close_it(c);
+		if (k) {	/* a record of a unit that was not taken */
+			memcpy(leaf + offsetof(struct redo_disk_alloc, unit[6]), &extra,
+			       sizeof(extra));
+			redo_test_mend(leaf, REDO_BLOCK_SIZE);
+		} else {
+			leaf[3000] ^= 1;
+		}
+		open_it(c);
+		KUNIT_ASSERT_TRUE(test, activate(c));
+		fill(c, 120, 180);
+		for (i = 120; i < 180; i++)
+			KUNIT_EXPECT_NE(test, c->now[i].phys / c->gpu / REDO_UNITS_PER_LEAF, 1ULL);
+		KUNIT_EXPECT_TRUE(test, do_checkpoint(c, true));
+		close_it(c);
+		open_it(c);
+		KUNIT_EXPECT_TRUE(test, map_matches(c, c->now, true));
+		close_it(c);
+		teardown(c);
+	}
+}
+
+static void unmap_all(struct ctx *c)
+{
+	u32 i;
+
+	for (i = 0; i < c->p->n; i++) {
+		change_add(c, REDO_REC_UNMAP, logical_of(c, i), 0, 1);
+		c->now[i] = (struct cell) { };
+		if (c->n_changes == 4000)
+			KUNIT_ASSERT_TRUE(c->test, do_commit(c));
+	}
+	KUNIT_ASSERT_TRUE(c->test, do_commit(c));
+	KUNIT_ASSERT_TRUE(c->test, do_checkpoint(c, false));
+}
+
+/* A metadata unit is emptied, picked for data, not used, and is one of metadata again. */
+static void redo_delta_empty_meta(struct kunit *test)
+{
+	static const struct params p = {
+		.name = "empty meta", .n = 5000, .grain_sectors = 8, .units = 12, .max_run = 1,
+		.cluster = 1, .stride = REDO_FANOUT,
+	};
+	struct ctx *c = setup(test, &p);
+	struct redo_disk_unit du;
+	u32 i, picked = 0;
+	u64 nr, phys;
+
+	open_it(c);
+	KUNIT_ASSERT_TRUE(test, activate(c));
+	fill(c, 0, p.n);
+	KUNIT_ASSERT_TRUE(test, do_checkpoint(c, false));
+	unmap_all(c);
+	reopen_clean(c);	/* metadata begins in unit 0 again */
+	for (i = 0; i < p.n; i += REDO_FANOUT)	/* and all directories go there */
+		fill(c, i, i + 1);
+	unmap_all(c);
+	KUNIT_ASSERT_TRUE(test, do_checkpoint(c, false));
+	/* All units come into the hands of alloc() once, and nothing of them is used. */
+	for (i = 0; i < 20; i++) {
+		redo_delta_refill(c->d);
+		while (redo_delta_alloc(c->d, 4096, &phys))
+			;
+	}
+	mutex_lock(&c->d->mutex);
+	for (nr = 1; nr < c->d->nr_units; nr++) {
+		KUNIT_EXPECT_EQ(test, redo_unit_read(c->d, nr, &du), 0);
+		picked += le32_to_cpu(du.type) == REDO_UNIT_META &&
+			  SUM_TYPE(redo_sum_get(c->d, nr)) == REDO_UNIT_DATA;
+	}
+	mutex_unlock(&c->d->mutex);
+	KUNIT_EXPECT_GE(test, picked, 1U);
+	reopen_clean(c);
+	fill(c, 0, p.n);
+	reopen_clean(c);
+	close_it(c);
+	teardown(c);
+}
+
 /* The nth block that was ever written, to be spoilt. */
 static void *some_block(struct ctx *c, u64 *nr)
 {
@@ -926,6 +1088,8 @@ static void redo_delta_spoilt(struct kunit *test)
 
 static struct kunit_case redo_delta_cases[] = {
 	KUNIT_CASE(redo_delta_growth),
+	KUNIT_CASE(redo_delta_bad_leaf),
+	KUNIT_CASE(redo_delta_empty_meta),
 	KUNIT_CASE(redo_delta_spoilt),
 	KUNIT_CASE_PARAM(redo_delta_model, redo_delta_gen_params),
 	{}
