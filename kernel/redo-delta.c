@@ -698,8 +698,6 @@ int redo_delta_checkpoint(struct redo_delta *d, bool clean)
 
 void redo_delta_usage(struct redo_delta *d, struct redo_usage *u)
 {
-	u64 size;
-
 	u->units_total = redo_io_units(d->bdev);
 	u->units_taken = READ_ONCE(d->nr_units);
 	u->units_meta = READ_ONCE(d->n_meta);
@@ -707,7 +705,7 @@ void redo_delta_usage(struct redo_delta *d, struct redo_usage *u)
 	u->grains_used = READ_ONCE(d->data_used);
 	u->meta_used = READ_ONCE(d->meta_used);
 	u->dirty_nodes = READ_ONCE(d->n_dirty);
-	u->journal_used = redo_delta_journal_used(d, &size);
+	u->journal_used = redo_delta_journal_used(d, &u->journal_blocks);
 }
 
 int redo_delta_module_init(void)

@@ -208,7 +208,8 @@ struct redo_usage {
 	u64 grains_used;	/* data grains mapped */
 	u64 meta_used;		/* metadata blocks */
 	u64 dirty_nodes;
-	u64 journal_used;	/* blocks between replay_seq and the head */
+	u64 journal_used;	/* blocks between replay_seq and the head ... */
+	u64 journal_blocks;	/* ... of so many */
 };
 /* Any context but hard irq. */
 void redo_delta_usage(struct redo_delta *d, struct redo_usage *u);

@@ -41,10 +41,10 @@ static unsigned int status_info(struct redo_chain *c, char *result, unsigned int
 		redo_delta_usage(c->slot[nr].delta, &u);
 		redo_nospace_refresh(c, &u);
 	}
-	DMEMIT("%s %u %u %llu %llu %llu %llu %llu %llu/%u %s %ld %lld %lld ",
+	DMEMIT("%s %u %u %llu %llu %llu %llu %llu %llu/%llu %s %ld %lld %lld ",
 	       mode_word(c), nr, nr ? c->grain_sectors : 0,
 	       u.units_total, u.units_taken, u.grains_used, u.meta_used, u.dirty_nodes,
-	       u.journal_used, nr ? REDO_JOURNAL_BLOCKS : 0, space_word(c),
+	       u.journal_used, u.journal_blocks, space_word(c),
 	       atomic_long_read(&c->map.resident), (s64)atomic64_read(&c->nr_commits),
 	       (s64)atomic64_read(&c->nr_checkpoints));
 	if (!nr) {
@@ -89,10 +89,11 @@ static unsigned int status_ima(struct redo_target *t, char *result, unsigned int
 	DMEMIT(",base_device_name=%s,nr_deltas=%u,chain_digest=%08x,error_if_no_space=%c",
 	       t->base->name, t->nr_deltas, chain_digest(t),
 	       t->features.error_if_no_space ? 'y' : 'n');
-	DMEMIT(",no_space_timeout=%u,low_water=%llu,ignore_discard=%c,no_discard_passdown=%c;",
+	DMEMIT(",no_space_timeout=%u,low_water=%llu,ignore_discard=%c,no_discard_passdown=%c",
 	       t->features.no_space_timeout, t->features.low_water,
 	       t->features.ignore_discard ? 'y' : 'n',
 	       t->features.no_discard_passdown ? 'y' : 'n');
+	DMEMIT(",force_base=%c;", t->features.force_base ? 'y' : 'n');
 	return sz;
 }
 

@@ -73,9 +73,9 @@ json "'with \"quotes\"' in [d['description'] for d in r['report'][0]['delta']]" 
 redosetup tree --reportformat json | grep -q quotes || fail "tree lacks a description"
 
 # wrong ones
-tool_refuses 1 'nonsense' list -o nonsense
-tool_refuses 1 'nonsense' list -O nonsense
-tool_refuses 1 'nonsense' list -S 'nonsense=1'
+tool_refuses 2 'nonsense' list -o nonsense
+tool_refuses 2 'nonsense' list -O nonsense
+tool_refuses 2 'nonsense' list -S 'nonsense=1'
 tool_refuses 2 '.' list --units x
 for what in list 'list --deltas' "show $d1"; do
 	# shellcheck disable=SC2086 # words

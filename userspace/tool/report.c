@@ -271,8 +271,10 @@ int report_rows(enum report_kind kind, const char *name, void *rows, u32 nr, siz
 					   flags, opts.sort ? opts.sort : "", opts.select, none,
 					   NULL);
 	free(fields);
-	if (!rh)
-		return redo_err(EINVAL, "%s; '-o help' lists the fields", refusal);
+	if (!rh) {
+		fprintf(stderr, "redosetup: %s; '-o help' lists the fields\n", refusal);
+		return RESULT_USAGE;
+	}
 	r = output(rh, name, rows, nr, each);
 	dm_report_free(rh);
 	return r;
