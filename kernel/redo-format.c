@@ -365,9 +365,22 @@ enum redo_bad redo_unpack_super(const void *block, u8 slot, struct redo_super *s
 	return super_identity_ok(sb) && super_geometry_ok(sb) ? REDO_OK : REDO_BAD_FIELD;
 }
 
+bool redo_slot_refused(enum redo_bad bad)
+{
+	return bad == REDO_BAD_VERSION || bad == REDO_BAD_INCOMPAT ||
+	       bad == REDO_BAD_FIELD || bad == REDO_BAD_BLOCKNR;
+}
+
+bool redo_slot_torn(const struct redo_super *sb, enum redo_bad other)
+{
+	return other && !(other == REDO_BAD_BLANK && sb->generation <= 1);
+}
+
 int redo_choose_super(const struct redo_super sb[2], const enum redo_bad bad[2])
 {
 	if (bad[0] && bad[1])
+		return -1;
+	if (redo_slot_refused(bad[0]) || redo_slot_refused(bad[1]))
 		return -1;
 	if (bad[0])
 		return 1;

@@ -363,9 +363,20 @@ void redo_pack_super(void *block, const struct redo_super *sb);
 /* @slot: 0 or 1. Checks every field that can be checked without the device. */
 enum redo_bad redo_unpack_super(const void *block, u8 slot, struct redo_super *sb);
 /*
- * Take the newer of two slots. @bad: result of unpacking each. Returns the
- * winner's index, or -1 where none is valid. A slot that is neither valid nor
- * blank while the other is valid may be a torn switch: the valid one stands.
+ * Was this slot not torn, but is of a newer format or has values out of range? It
+ * may be the one in force: the delta is refused, the other slot is never taken.
+ */
+bool redo_slot_refused(enum redo_bad bad);
+/*
+ * @sb is taken; is the @other slot what a torn switch leaves behind? It may also
+ * be the one in force that has decayed. Only format leaves a slot blank: the
+ * switch after it fills it.
+ */
+bool redo_slot_torn(const struct redo_super *sb, enum redo_bad other);
+/*
+ * Take the newer of two slots. @bad: result of unpacking each (a slot that cannot
+ * be read: REDO_BAD_CSUM). Returns the winner's index, or -1 where none is valid
+ * or one is refused.
  */
 int redo_choose_super(const struct redo_super sb[2], const enum redo_bad bad[2]);
 u64 redo_super_blocknr(u8 slot);

@@ -244,23 +244,18 @@ static int redo_super_none(struct block_device *bdev, const enum redo_bad bad[2]
 	return -EUCLEAN;
 }
 
-/*
- * A slot of a newer format, or one with a good checksum and values out of range,
- * was not torn and may be the one in force: never take the other instead.
- */
 static int redo_super_refused(struct block_device *bdev, const enum redo_bad bad[2])
 {
-	int i, r = 0;
+	int i;
 
-	for (i = 0; i < 2 && !r; i++) {
-		if (bad[i] == REDO_BAD_VERSION || bad[i] == REDO_BAD_INCOMPAT)
-			r = -EOPNOTSUPP;
-		else if (bad[i] == REDO_BAD_FIELD || bad[i] == REDO_BAD_BLOCKNR)
-			r = -EUCLEAN;
-		if (r)
-			DMERR("%pg: superblock slot %c: %s", bdev, 'A' + i, redo_bad_str(bad[i]));
+	for (i = 0; i < 2; i++) {
+		if (!redo_slot_refused(bad[i]))
+			continue;
+		DMERR("%pg: superblock slot %c: %s", bdev, 'A' + i, redo_bad_str(bad[i]));
+		return bad[i] == REDO_BAD_VERSION || bad[i] == REDO_BAD_INCOMPAT ?
+		       -EOPNOTSUPP : -EUCLEAN;
 	}
-	return r;
+	return 0;
 }
 
 /*
@@ -309,9 +304,7 @@ int redo_super_read(struct redo_delta *d, struct redo_super *out, bool *torn)
 		r = n_err ? -EIO : redo_super_none(bdev, bad);
 		goto out;
 	}
-	/* Only format leaves a slot blank; the switch after it fills it. */
-	*torn = bad[!i] != REDO_OK &&
-		!(bad[!i] == REDO_BAD_BLANK && sb[i].generation <= 1);
+	*torn = redo_slot_torn(&sb[i], bad[!i]);
 	if (*torn)
 		DMWARN("%pg: superblock slot %c: %s; taking generation %llu of slot %c", bdev,
 		       'A' + !i, redo_bad_str(bad[!i]), sb[i].generation, 'A' + i);

@@ -9,8 +9,7 @@ struct redo_delta;
 
 /*
  * Read both slots of d->bdev and check the newer one against the device.
- * @torn: the other slot is neither valid nor blank. Mutex held, or nobody else
- * knows the delta.
+ * @torn: see redo_slot_torn(). Mutex held, or nobody else knows the delta.
  */
 int redo_super_read(struct redo_delta *d, struct redo_super *sb, bool *torn);
 /*

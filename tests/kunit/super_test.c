@@ -405,6 +405,11 @@ static const struct choose_case choose_cases[] = {
 	{ "both blank", { REDO_BAD_BLANK, REDO_BAD_BLANK }, { 1, 2 }, -1 },
 	{ "both torn", { REDO_BAD_CSUM, REDO_BAD_CSUM }, { 1, 2 }, -1 },
 	{ "blank and torn", { REDO_BAD_BLANK, REDO_BAD_CSUM }, { 1, 2 }, -1 },
+	{ "newer format in A", { REDO_BAD_VERSION, REDO_OK }, { 1, 2 }, -1 },
+	{ "newer format in B", { REDO_OK, REDO_BAD_VERSION }, { 2, 1 }, -1 },
+	{ "unknown feature", { REDO_BAD_INCOMPAT, REDO_OK }, { 1, 2 }, -1 },
+	{ "field out of range", { REDO_OK, REDO_BAD_FIELD }, { 2, 1 }, -1 },
+	{ "at another address", { REDO_BAD_BLOCKNR, REDO_OK }, { 1, 2 }, -1 },
 };
 
 static void choose_case_desc(const struct choose_case *c, char *desc)

@@ -106,6 +106,54 @@ static void torn_commit(void **state __unused)
 	image_free(&im);
 }
 
+/* Another incarnation's commit lies there: of a lost superblock, or of the past? */
+static void slot_lost(void **state __unused)
+{
+	struct image im;
+
+	image_filled(&im);
+	im.sb.incarnation ^= 1;
+	image_commit(&im, 1000, 50, 0, 1, &one, 1);
+	im.sb.incarnation ^= 1;
+	/* Format leaves a slot blank, but this is generation 2. */
+	memset(image_block(&im, REDO_SUPER_BLOCK_A), 0, REDO_BLOCK_SIZE);
+	assert_int_equal(replay(&im, &l, &r), 0);
+	assert_true(r.hole);
+	im.sb.generation = 1;
+	assert_int_equal(replay(&im, &l, &r), 0);
+	assert_false(r.hole);
+	im.sb.generation = 2;
+	/* Unreadable, or torn. */
+	im.fail_at = REDO_SUPER_BLOCK_A;
+	assert_int_equal(replay(&im, &l, &r), 0);
+	assert_true(r.hole);
+	im.fail_at = 0;
+	memset(image_block(&im, REDO_SUPER_BLOCK_A), 0x55, REDO_BLOCK_SIZE);
+	assert_int_equal(replay(&im, &l, &r), 0);
+	assert_true(r.hole);
+	/* Clean: nothing of this superblock is missing, but of another one there may be. */
+	im.sb.flags |= REDO_SB_CLEAN;
+	assert_int_equal(replay(&im, &l, &r), 0);
+	assert_true(r.hole);
+	image_free(&im);
+}
+
+/* Behind the end nothing is missing that we know of; unless a superblock is. */
+static void read_error_beyond(void **state __unused)
+{
+	struct image im;
+
+	image_filled(&im);
+	image_commit(&im, 1000, 50, 0, 1, &one, 1);
+	im.fail_at = redo_journal_blocknr(REDO_JOURNAL_START, REDO_JOURNAL_BLOCKS, 1004);
+	assert_int_equal(replay(&im, &l, &r), 0);
+	assert_int_equal(r.commits, 1);
+	assert_false(r.hole);
+	memset(image_block(&im, REDO_SUPER_BLOCK_A), 0, REDO_BLOCK_SIZE);
+	assert_int_equal(replay(&im, &l, &r), -EIO);
+	image_free(&im);
+}
+
 /* The ring's last turn: whole commits, but of smaller sequences. */
 static void older_turn(void **state __unused)
 {
@@ -278,7 +326,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(empty), cmocka_unit_test(in_order), cmocka_unit_test(torn_commit),
-		cmocka_unit_test(older_turn),
+		cmocka_unit_test(older_turn), cmocka_unit_test(slot_lost),
+		cmocka_unit_test(read_error_beyond),
 		cmocka_unit_test(one_bit), cmocka_unit_test(stale_incarnation),
 		cmocka_unit_test(gaps), cmocka_unit_test(wrap_around), cmocka_unit_test(whole_ring),
 		cmocka_unit_test(read_error_is_no_end), cmocka_unit_test(records), cmocka_unit_test(what_is_used),

@@ -72,10 +72,14 @@ static int check_supers(struct check *c)
 		return redo_err(-r, "cannot read the superblock: %s", strerror(-r));
 	for (i = 0; i < 2; i++)
 		if (s.bad[i] && s.bad[i] != REDO_BAD_BLANK)
-			problem(c, "superblock slot %c: %s", slot_name[i], redo_bad_str(s.bad[i]));
+			problem(c, "superblock slot %c: %s", slot_name[i], redo_slot_str(&s, i));
+	if (s.cur < 0 && (!s.bad[0] || !s.bad[1])) {
+		problem(c, "the superblock slot that is not valid may be the one in force: the delta is refused");
+		return 1;
+	}
 	if (s.cur < 0) {
 		problem(c, "no valid superblock (slot A: %s, slot B: %s)",
-			redo_bad_str(s.bad[0]), redo_bad_str(s.bad[1]));
+			redo_slot_str(&s, 0), redo_slot_str(&s, 1));
 		return 1;
 	}
 	c->sb = s.sb[s.cur];

@@ -66,11 +66,16 @@ int redo_file_sync(struct redo_file *f);
 struct redo_supers {
 	struct redo_super sb[2];
 	enum redo_bad bad[2];
-	int cur;		/* the one that counts; -1: none */
+	int err[2];		/* -errno of a slot that cannot be read: bad is REDO_BAD_CSUM */
+	int cur;		/* the one that counts; -1: none, or one is refused */
 };
 
-/* 0 also without a valid superblock; -errno for a read error. */
+/* 0 also without a valid superblock; -errno where a read error may be why there is none. */
 int redo_read_supers(const struct redo_io *io, struct redo_supers *s);
+/* What is wrong with a slot, for people. */
+const char *redo_slot_str(const struct redo_supers *s, int slot);
+/* No superblock is taken: keep the text that says why; returns -EUCLEAN. */
+int redo_no_super(const struct redo_supers *s, const char *path);
 /* The valid one or -errno with a text that names @path and says what was found. */
 int redo_read_super(const struct redo_io *io, const char *path, struct redo_super *sb);
 /* Write the older slot with the next generation, durably; updates @sb. */

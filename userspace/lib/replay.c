@@ -125,15 +125,13 @@ static int replay(struct reader *rd)
 	return 0;
 }
 
-/* A corrupt second slot may have been the one in force, with an incarnation of its own. */
-static int slot_lost(struct reader *rd, bool *lost)
+/* A lost second slot may have been the one in force, with an incarnation of its own. */
+static bool slot_lost(struct reader *rd)
 {
 	struct redo_supers s;
-	int err = redo_read_supers(rd->io, &s);
-	enum redo_bad other = s.bad[!rd->sb->slot];
 
-	*lost = !err && other && other != REDO_BAD_BLANK;
-	return err;
+	redo_read_supers(rd->io, &s);
+	return redo_slot_torn(rd->sb, s.bad[!rd->sb->slot]);
 }
 
 /*
@@ -146,18 +144,20 @@ static int look_beyond(struct reader *rd)
 	const struct redo_super *sb = rd->sb;
 	struct redo_replay *r = rd->r;
 	u64 seq, end = sb->replay_seq + sb->journal_blocks;
-	bool lost;
-	int err = slot_lost(rd, &lost);
+	bool lost = slot_lost(rd);
 
-	if (err || (!lost && (sb->state == REDO_STATE_NEW || (sb->flags & REDO_SB_CLEAN))))
-		return err;
+	if (!lost && (sb->state == REDO_STATE_NEW || (sb->flags & REDO_SB_CLEAN)))
+		return 0;
 	for (seq = r->next_seq; !r->hole && seq != end; seq++) {
 		u64 nr = redo_journal_blocknr(sb->journal_start, sb->journal_blocks, seq);
 		struct redo_journal_header jh;
+		int err = redo_io_block(rd->io, nr, rd->ring);
 
-		err = redo_io_block(rd->io, nr, rd->ring);
-		if (err)
+		if (err && lost)
 			return err;
+		/* Behind the end nothing that we know of is missing. */
+		if (err)
+			continue;
 		if (redo_check_journal(rd->ring, sb->uuid, nr, &jh) ||
 		    jh.index + 1 != jh.total || jh.seq < r->next_seq ||
 		    (jh.incarnation != sb->incarnation && !lost))

@@ -3,6 +3,11 @@
 #include <stdlib.h>
 #include "redo-int.h"
 
+static bool refused(const struct redo_supers *s)
+{
+	return redo_slot_refused(s->bad[0]) || redo_slot_refused(s->bad[1]);
+}
+
 int redo_read_supers(const struct redo_io *io, struct redo_supers *s)
 {
 	u8 block[REDO_BLOCK_SIZE];
@@ -14,12 +19,31 @@ int redo_read_supers(const struct redo_io *io, struct redo_supers *s)
 
 		if (r == -ENXIO)
 			memset(block, 0, sizeof(block));	/* too small: blank */
-		else if (r)
-			return r;
-		s->bad[slot] = redo_unpack_super(block, slot, &s->sb[slot]);
+		else
+			s->err[slot] = r;
+		s->bad[slot] = s->err[slot] ? REDO_BAD_CSUM :
+			       redo_unpack_super(block, slot, &s->sb[slot]);
 	}
 	s->cur = redo_choose_super(s->sb, s->bad);
-	return 0;
+	if (s->cur >= 0 || refused(s))
+		return 0;
+	return s->err[0] ? s->err[0] : s->err[1];
+}
+
+const char *redo_slot_str(const struct redo_supers *s, int slot)
+{
+	return s->err[slot] ? strerror(-s->err[slot]) : redo_bad_str(s->bad[slot]);
+}
+
+int redo_no_super(const struct redo_supers *s, const char *path)
+{
+	int i = redo_slot_refused(s->bad[0]) ? 0 : 1;
+
+	if (refused(s))
+		return redo_err(EUCLEAN, "%s: superblock slot %c: %s; it may be the one in force",
+				path, 'A' + i, redo_bad_str(s->bad[i]));
+	return redo_err(EUCLEAN, "%s: no valid superblock (slot A: %s, slot B: %s)", path,
+			redo_slot_str(s, 0), redo_slot_str(s, 1));
 }
 
 /* A magic of ours at any of the three places: a damaged delta, not something else. */
@@ -47,8 +71,7 @@ int redo_read_super(const struct redo_io *io, const char *path, struct redo_supe
 	if (s.cur < 0 && not_ours(io, &s))
 		return redo_err(ENODATA, "%s: not a delta", path);
 	if (s.cur < 0)
-		return redo_err(EUCLEAN, "%s: no valid superblock (slot A: %s, slot B: %s)", path,
-				redo_bad_str(s.bad[0]), redo_bad_str(s.bad[1]));
+		return redo_no_super(&s, path);
 	*sb = s.sb[s.cur];
 	return 0;
 }

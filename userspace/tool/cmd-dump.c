@@ -115,7 +115,7 @@ static int dump_supers(struct dump *d)
 
 		if (s.bad[i]) {
 			o = json_object_new_object();
-			add_text(o, "invalid", redo_bad_str(s.bad[i]));
+			add_text(o, "invalid", redo_slot_str(&s, i));
 		} else {
 			o = super_json(&s.sb[i]);
 		}
@@ -123,8 +123,7 @@ static int dump_supers(struct dump *d)
 	}
 	if (s.cur >= 0)
 		d->sb = s.sb[s.cur];
-	return s.cur < 0 ? redo_err(EUCLEAN, "%s: no valid superblock (slot A: %s, slot B: %s)",
-				    d->f.path, redo_bad_str(s.bad[0]), redo_bad_str(s.bad[1])) : 0;
+	return s.cur < 0 ? redo_no_super(&s, d->f.path) : 0;
 }
 
 static void dump_label(struct dump *d)
