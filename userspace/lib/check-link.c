@@ -37,10 +37,14 @@ u64 redo_check_link(const struct redo_super *c, const char *child_path,
 	if (c->grain_sectors != p->grain_sectors)
 		problem(&l, "grains of %u sectors over grains of %u", c->grain_sectors,
 			p->grain_sectors);
-	if (c->virtual_sectors < p->virtual_sectors)
+	if (c->virtual_sectors != p->virtual_sectors)
 		problem(&l, "a virtual disk of %llu sectors over one of %llu",
 			(unsigned long long)c->virtual_sectors,
 			(unsigned long long)p->virtual_sectors);
+	if (c->base_sectors != p->base_sectors)
+		problem(&l, "expects a base of %llu sectors, its parent one of %llu",
+			(unsigned long long)c->base_sectors,
+			(unsigned long long)p->base_sectors);
 	if (c->state != REDO_STATE_NEW && p->state != REDO_STATE_SEALED)
 		problem(&l, "it has taken over but its parent is %s", redo_state_str(p->state));
 	if (c->state != REDO_STATE_NEW && p->state == REDO_STATE_SEALED &&
