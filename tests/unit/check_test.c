@@ -395,6 +395,61 @@ static void journal_clean(void **state __unused)
 	image_free(&im);
 }
 
+static void write_unit2_header(struct image *im, enum redo_unit_type type)
+{
+	redo_pack_unit_header(image_block(im, 2 * REDO_UNIT_BLOCKS), im->sb.uuid, 2, type, 8);
+}
+
+/* Unit 2 is @type and empty in the tree; its header says @header. */
+static void empty_unit(struct image *im, enum redo_unit_type type, enum redo_unit_type header)
+{
+	struct redo_disk_unit *u;
+
+	image_filled(im);
+	u = &alloc(im)->unit[2];
+	u->type = cpu_to_le32(type);
+	u->used = cpu_to_le32(1);
+	u->bitmap[0] = 1;
+	image_reseal(im, IMAGE_ALLOC);
+	im->sb.nr_units = 3;
+	image_write_super(im);
+	write_unit2_header(im, header);
+}
+
+/*
+ * An empty unit may change its type, and its header goes first: a crash before the
+ * commit or the checkpoint leaves it with that header.
+ */
+static void empty_units(void **state __unused)
+{
+	static const struct redo_extent e = {
+		.type = REDO_REC_MAP, .logical = 100, .len = 3, .phys = 2 * REDO_UNIT_BLOCKS + 1 };
+	static const struct redo_extent more = {
+		.type = REDO_REC_MAP, .logical = 200, .len = 3, .phys = 2 * REDO_UNIT_BLOCKS + 4 };
+	struct image im;
+
+	empty_unit(&im, REDO_UNIT_DATA, REDO_UNIT_META);
+	image_check(&im, &f);
+	assert_int_equal(f.nr, 0);
+	/* A record needs a header of data, whatever the tree says. */
+	image_commit(&im, 1000, 50, 0, 1, &e, 1);
+	image_check(&im, &f);
+	assert_true(found_has(&f, "unit 2: header says metadata"));
+	image_free(&im);
+
+	empty_unit(&im, REDO_UNIT_META, REDO_UNIT_DATA);
+	image_check(&im, &f);
+	assert_int_equal(f.nr, 0);
+	image_commit(&im, 1000, 50, 0, 1, &e, 1);
+	image_commit(&im, 1001, 51, 0, 1, &more, 1);
+	image_check(&im, &f);
+	assert_int_equal(f.nr, 0);
+	write_unit2_header(&im, REDO_UNIT_META);
+	image_check(&im, &f);
+	assert_true(found_has(&f, "unit 2: header says metadata"));
+	image_free(&im);
+}
+
 static void torn_is_noted(void **state __unused)
 {
 	static const struct redo_extent e = { .logical = 0, .len = 1, .type = REDO_REC_ZERO };
@@ -502,6 +557,10 @@ static void links(void **state __unused)
 	assert_int_equal(redo_check_link(&x, "c", &p, "p", &ops), 1);
 	x = c, x.virtual_sectors = 1024;
 	assert_int_equal(redo_check_link(&x, "c", &p, "p", &ops), 1);
+	x = c, x.virtual_sectors = 4096;
+	assert_int_equal(redo_check_link(&x, "c", &p, "p", &ops), 1);
+	x = c, x.base_sectors = 4096;
+	assert_int_equal(redo_check_link(&x, "c", &p, "p", &ops), 1);
 	x = p, x.state = REDO_STATE_ACTIVE;
 	assert_int_equal(redo_check_link(&c, "c", &x, "p", &ops), 1);
 	/* A child that has not taken over may lie on an active parent. */
@@ -584,7 +643,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(clean_images), cmocka_unit_test(one_byte),
 		cmocka_unit_test(super_fields), cmocka_unit_test(hidden_damage),
-		cmocka_unit_test(journal_clean), cmocka_unit_test(torn_is_noted),
+		cmocka_unit_test(journal_clean), cmocka_unit_test(empty_units),
+		cmocka_unit_test(torn_is_noted),
 		cmocka_unit_test(read_errors), cmocka_unit_test(tiny_devices),
 		cmocka_unit_test(random_damage), cmocka_unit_test(links), cmocka_unit_test(runs),
 		cmocka_unit_test(runs_beyond),

@@ -71,6 +71,11 @@ void redo_account_defaults(struct redo_account *s)
 	mark_fixed(s, 0);
 }
 
+bool redo_account_empty(const struct redo_account *s, u64 unit)
+{
+	return unit && s->unit[unit].used <= 1 && !s->unit[unit].adopted;
+}
+
 const char *redo_account_claim_block(struct redo_account *s, u64 blocknr)
 {
 	u64 unit = blocknr / REDO_UNIT_BLOCKS;

@@ -9,6 +9,7 @@ struct redo_account_unit {
 	u32 type;		/* enum redo_unit_type, from the allocation tree */
 	u32 used;
 	bool described;		/* an allocation leaf speaks of it */
+	bool adopted;		/* the journal made it one of data */
 	u8 disk[512];		/* bitmap on disk */
 	u8 seen[512];		/* what was really met: blocks, or grain slots */
 };
@@ -27,6 +28,8 @@ void redo_account_free(struct redo_account *s);
 const char *redo_account_describe(struct redo_account *s, u64 unit, const struct redo_disk_unit *du);
 /* A unit of which no leaf speaks. */
 void redo_account_defaults(struct redo_account *s);
+/* Holds nothing: whoever needs it may give it another type (the header goes first). */
+bool redo_account_empty(const struct redo_account *s, u64 unit);
 /* Count a metadata block or a grain as met. NULL or why it cannot be there. */
 const char *redo_account_claim_block(struct redo_account *s, u64 blocknr);
 const char *redo_account_claim_grain(struct redo_account *s, u64 phys);

@@ -290,10 +290,12 @@ static void check_unit_header(struct check *c, u64 unit)
 			grain, c->sb.grain_sectors);
 }
 
+/* The header of an empty unit may be that of a type which it is about to get. */
 static void check_unit_headers(struct check *c)
 {
 	for (u64 unit = 0; unit < c->space.nr_units; unit++) {
-		if (c->space.unit[unit].type != REDO_UNIT_FREE)
+		if (c->space.unit[unit].type != REDO_UNIT_FREE &&
+		    !redo_account_empty(&c->space, unit))
 			check_unit_header(c, unit);
 		step(c);
 	}
@@ -463,8 +465,8 @@ static void journal_bad(void *ctx, u64 commit, u64 seq, u32 record, const char *
 }
 
 /*
- * A unit that was taken after the last checkpoint is known by its header only;
- * replay takes it for what its records say, if the header agrees.
+ * A unit that was empty at the last checkpoint, or not taken, is known by its header
+ * only; replay takes it for what its records say, if the header agrees.
  */
 static void adopt_unit(struct check *c, u64 unit)
 {
@@ -482,10 +484,11 @@ static void adopt_unit(struct check *c, u64 unit)
 		s->unit = u;
 		s->nr_units = unit + 1;
 	}
-	u = &s->unit[unit];
-	if (u->type != REDO_UNIT_FREE)
+	if (!redo_account_empty(s, unit))
 		return;
+	u = &s->unit[unit];
 	u->type = REDO_UNIT_DATA;
+	u->adopted = true;
 	memset(u->seen, 0, sizeof(u->seen));
 	check_unit_header(c, unit);
 }
