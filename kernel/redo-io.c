@@ -23,9 +23,18 @@ int redo_io_read(struct block_device *bdev, u64 blocknr, void *buf)
 	return redo_io_sync(bdev, blocknr, buf, REQ_OP_READ);
 }
 
+/*
+ * A PREFLUSH is a flush of its own. Sent along with data, its error would be forgotten
+ * where the device is one of device mapper's, as logical volumes are: what was to be
+ * durable first might not be, and the write be reported as good.
+ */
 int redo_io_write(struct block_device *bdev, u64 blocknr, void *buf, blk_opf_t flags)
 {
-	return redo_io_sync(bdev, blocknr, buf, REQ_OP_WRITE | flags);
+	int r = 0;
+
+	if (flags & REQ_PREFLUSH)
+		r = blkdev_issue_flush(bdev);
+	return r ?: redo_io_sync(bdev, blocknr, buf, REQ_OP_WRITE | (flags & ~REQ_PREFLUSH));
 }
 
 static void redo_batch_drop(struct redo_batch *b)

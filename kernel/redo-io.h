@@ -24,7 +24,7 @@ static inline u64 redo_io_units(struct block_device *bdev)
 
 /* @buf: REDO_BLOCK_SIZE bytes from kmalloc(). -ERANGE beyond the device. */
 int redo_io_read(struct block_device *bdev, u64 blocknr, void *buf);
-/* @flags: REQ_PREFLUSH, REQ_FUA or nothing. */
+/* @flags: REQ_PREFLUSH, REQ_FUA or nothing. -errno if either flush or write has failed. */
 int redo_io_write(struct block_device *bdev, u64 blocknr, void *buf, blk_opf_t flags);
 
 /*
