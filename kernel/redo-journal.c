@@ -286,6 +286,8 @@ static const struct redo_disk_journal *redo_window_get(struct redo_delta *d,
 		return d->jbuf[seq - w->first];
 	r = redo_window_read(d, seq, blocks);
 	if (r) {
+		DMWARN("%s: journal blocks from %llu on: read error %d, reading only the first",
+		       d->name, redo_seq_block(d, seq), r);
 		blocks = 1;
 		r = redo_window_read(d, seq, blocks);
 	}
