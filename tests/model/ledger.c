@@ -57,6 +57,14 @@ void ledger_flushed(struct ledger *l, u64 sector, u64 sectors)
 	}
 }
 
+void ledger_lost(struct ledger *l)
+{
+	u64 s;
+
+	for (s = 0; s < l->sectors; s++)
+		l->line[s].acked = 0;
+}
+
 void ledger_known(struct ledger *l, u64 sector, u32 gen)
 {
 	l->line[sector] = (struct ledger_line){ .nr = 1, .gen = { gen } };

@@ -28,6 +28,8 @@ void ledger_begin(struct ledger *l, u64 sector, u64 sectors, u32 gen);
 void ledger_acked(struct ledger *l, u64 sector, u64 sectors);
 /* Whatever has been acknowledged there is durable. */
 void ledger_flushed(struct ledger *l, u64 sector, u64 sectors);
+/* What was acknowledged and not flushed is there, or is not. */
+void ledger_lost(struct ledger *l);
 /* Were it read, and were the answer the truth: from now on it is this. */
 void ledger_known(struct ledger *l, u64 sector, u32 gen);
 bool ledger_allows(const struct ledger *l, enum ledger_view view, u64 sector, u64 gen);

@@ -22,6 +22,7 @@
 #include "loopdev.h"
 #include "rng.h"
 #include "stamp.h"
+#include "tally.h"
 #include "watch.h"
 
 #define DELTAS		6
@@ -69,14 +70,15 @@ static struct run {
 	u32 gen;
 	u64 errors;			/* told to the caller */
 	bool broken;			/* no more than a few operations from here on */
-	u32 events;			/* when the workload began */
+	u32 events;			/* before the present table */
 	const char *step;
+	struct injected hit;		/* the first failure, and what it met */
+	enum role hit_role;
+	u32 hit_magic;
 } run;
 
 static struct {
 	u64 runs, errors, modes, logged, ignored, unread;
-	u64 role[3], kind[256];		/* base, active, parents; by letter */
-	u64 super, label, journal, map, alloc, unit, data;
 } total;
 
 /* --- lower devices --- */
@@ -138,6 +140,52 @@ static char *table(const struct path *p)
 	return line;
 }
 
+/* --- what has failed --- */
+
+static int delta_of(const char *devno)
+{
+	int i;
+
+	for (i = 0; i < DELTAS; i++)
+		if (!strcmp(devno, delta[i].loop.devno))
+			return i;
+	return -1;
+}
+
+static enum role role_of(int nr)
+{
+	const struct path *p = &run.path;
+	u32 i;
+
+	if (nr < 0)
+		return ROLE_BASE;
+	for (i = 0; i < p->depth; i++)
+		if (p->delta[i] == (u32)nr)
+			return i == p->depth - 1 ? ROLE_ACTIVE : ROLE_PARENT;
+	return ROLE_NEW;
+}
+
+/*
+ * After each step: has it met the failure? Later the active delta may be a parent, and
+ * something else be where the failed read was.
+ */
+static void notice(void)
+{
+	int nr;
+
+	if (run.hit.failed || strcmp(opt.inject.what, "requests"))
+		return;
+	inject_look(&run.hit);
+	if (!run.hit.failed)
+		return;
+	nr = delta_of(run.hit.devno);
+	run.hit_role = role_of(nr);
+	run.hit_magic = run.hit.magic;
+	if (nr >= 0 && run.hit.kind == 'r')
+		memcpy(&run.hit_magic, delta[nr].map + (run.hit.sector << SECTOR_SHIFT),
+		       sizeof(run.hit_magic));
+}
+
 /* --- the chain --- */
 
 static struct dmdev *device(const char *name, const struct path *p, bool read_only)
@@ -154,12 +202,13 @@ static struct dmdev *device(const char *name, const struct path *p, bool read_on
 static bool activate(void)
 {
 	run.dm = device("live", &run.path, false);
+	notice();
 	if (!run.dm) {
 		run.broken = true;
 		return false;
 	}
 	run.fd = blk_open(run.dm->path, true);
-	run.events = dmdev_events(run.dm);
+	run.events = 0;
 	return true;
 }
 
@@ -176,6 +225,7 @@ static void deactivate(void)
 	close(run.fd);
 	dmdev_remove(run.dm);
 	run.dm = NULL;
+	notice();
 }
 
 /* Has it become worse? That must be an event as well. */
@@ -305,6 +355,7 @@ static void batch(u32 n, bool storm)
 		jobs_run_serially(jobs, n);
 	}
 	account(jobs, n);
+	notice();
 	check_mode();
 }
 
@@ -316,6 +367,7 @@ static void flush(void)
 		return;
 	jobs_run_serially(&j, 1);
 	account(&j, 1);
+	notice();
 	check_mode();
 }
 
@@ -360,6 +412,7 @@ static void read_some(u32 n)
 		choose_place(&j, READ_SECTORS);
 		compare(run.fd, "live", j.sector, j.sector + j.sectors, &run.live, LEDGER_LIVE,
 			true);
+		notice();
 	}
 }
 
@@ -374,12 +427,14 @@ static void view(u32 depth)
 		return;
 	p.depth = depth;
 	d = device("view", &p, true);
+	notice();
 	if (!d)
 		return;
 	fd = blk_open(d->path, false);
 	compare(fd, "view", 0, opt.sectors, &run.point[p.delta[depth]], LEDGER_LIVE, true);
 	close(fd);
 	dmdev_remove(d);
+	notice();
 }
 
 static void ask(void)
@@ -392,6 +447,7 @@ static void ask(void)
 	text = xasprintf("allocated %llu %llu", (unsigned long long)from,
 			 (unsigned long long)(opt.sectors - from));
 	answer = dmdev_message(run.dm, text);
+	notice();
 	if (!answer)
 		run.errors++;
 	else if (!strstr(answer, "end") && !strstr(answer, "next="))
@@ -421,6 +477,7 @@ static bool switch_to(const struct path *p)
 	bool suspend_first = rng_percent(&run.rng, 50), loaded;
 	char *line = table(p);
 
+	run.events = dmdev_events(run.dm);
 	if (suspend_first && !dmdev_try_suspend(run.dm, false))
 		run.errors++;
 	loaded = dmdev_load(run.dm, opt.sectors, "redo", line, true);
@@ -439,7 +496,7 @@ static bool switch_to(const struct path *p)
 
 static void new_delta(u32 depth)
 {
-	bool revert = depth != run.path.depth;
+	bool revert = depth != run.path.depth, switched;
 	u32 nr = run.used;
 
 	if (!usable() || run.broken)
@@ -452,7 +509,9 @@ static void new_delta(u32 depth)
 	ledger_copy(&run.point[nr], revert ? &run.point[run.path.delta[depth]] : &run.live);
 	if (opt.small_journal || (!depth && opt.grain != REDO_GRAIN_SECTORS_MIN))
 		format(nr);
-	if (!switch_to(&run.attempt)) {
+	switched = switch_to(&run.attempt);
+	notice();
+	if (!switched) {
 		if (!run.broken)
 			run.attempting = false;	/* the old table goes on */
 		return;
@@ -462,7 +521,6 @@ static void new_delta(u32 depth)
 	/* What was acknowledged before has been committed now. */
 	all_known(&run.point[nr]);
 	ledger_copy(&run.live, &run.point[nr]);
-	run.events = dmdev_events(run.dm);
 	check_mode();
 }
 
@@ -502,6 +560,8 @@ static void workload(void)
 	run.step = "reopening";
 	if (!run.broken) {
 		deactivate();
+		if (log_lost())
+			ledger_lost(&run.live);
 		if (!activate())
 			return;
 	}
@@ -617,19 +677,33 @@ static void check_offline(void)
 	}
 }
 
+/*
+ * In place. If what was acknowledged cannot be committed, the next table is refused,
+ * once; where none is, nothing may be missing, whether it was flushed or not.
+ */
+static enum ledger_view load_again(void)
+{
+	bool told = run.dm->suspended;
+
+	if (switch_to(&run.path))
+		return told ? LEDGER_DURABLE : LEDGER_LIVE;
+	if (told || !switch_to(&run.path))
+		die("the chain cannot be loaded again");
+	return LEDGER_DURABLE;
+}
+
 static void recover(void)
 {
+	enum ledger_view how = LEDGER_DURABLE;
+
 	run.step = "recovery";
 	settle_attempt();
-	run.broken = false;
-	if (run.dm) {
-		if (!switch_to(&run.path))
-			die("the chain cannot be loaded again");
-		run.events = dmdev_events(run.dm);
-	} else if (!activate()) {
+	if (run.dm)
+		how = load_again();
+	else if (!activate())
 		die("the chain cannot be activated again: %u deltas", run.path.depth);
-	}
-	compare(run.fd, "recovered", 0, opt.sectors, &run.live, LEDGER_DURABLE, false);
+	run.broken = false;
+	compare(run.fd, "recovered", 0, opt.sectors, &run.live, how, false);
 	check_points(LEDGER_DURABLE);
 	observe();
 	run.errors = 0;
@@ -654,53 +728,10 @@ static void begin_run(u64 n)
 	run.used = 0;
 	run.gen = 2;
 	run.errors = 0;
+	run.hit.failed = 0;
 	jobs_init(opt.threads, run.stamp_seed);
 	ledger_init(&run.live, opt.sectors, 1);
 	stores_fresh();
-}
-
-static const u8 *hit_place(const struct injected *f)
-{
-	u32 i;
-
-	for (i = 0; i < DELTAS; i++)
-		if (!strcmp(f->devno, delta[i].loop.devno))
-			return delta[i].map + (f->sector << SECTOR_SHIFT);
-	return NULL;
-}
-
-static u64 *kind_of_block(u32 magic)
-{
-	switch (magic) {
-	case REDO_MAGIC_SUPER: return &total.super;
-	case REDO_MAGIC_LABEL: return &total.label;
-	case REDO_MAGIC_UNIT: return &total.unit;
-	case REDO_MAGIC_JOURNAL: return &total.journal;
-	case REDO_MAGIC_LEAF:
-	case REDO_MAGIC_DIR: return &total.map;
-	case REDO_MAGIC_ALLOC: return &total.alloc;
-	}
-	return &total.data;
-}
-
-static void classify(const struct injected *f, const struct path *p)
-{
-	const u8 *place = hit_place(f);
-	u32 magic = f->magic, top;
-
-	if (strcmp(opt.inject.what, "requests"))
-		return;
-	total.kind[(u8)f->kind]++;
-	if (!place) {
-		total.role[0]++;
-	} else {
-		top = p->depth ? p->delta[p->depth - 1] : 0;
-		total.role[strcmp(f->devno, delta[top].loop.devno) ? 2 : 1]++;
-		if (f->kind == 'r')
-			memcpy(&magic, place, sizeof(magic));
-	}
-	if (f->sectors)
-		++*kind_of_block(place ? magic : 0);
 }
 
 /* Somebody must have heard of it. */
@@ -723,7 +754,6 @@ static void judge(const struct injected *f, u64 modes, bool logged)
 static bool one_run(u64 n)
 {
 	struct injected f;
-	struct path path;
 	u64 modes = total.modes;
 	bool logged;
 
@@ -732,7 +762,6 @@ static bool one_run(u64 n)
 	watch(opt.watchdog);
 	inject_arm(n);
 	workload();
-	path = run.path;
 	/* A broken chain can be brought back in place, or be removed and made again. */
 	if (rng_percent(&run.rng, 50)) {
 		inject_disarm(&f);
@@ -745,7 +774,8 @@ static bool one_run(u64 n)
 	logged = log_end();
 	if (f.failed) {
 		total.runs++;
-		classify(&f, &path);
+		if (run.hit.failed)
+			tally_count(run.hit_role, run.hit.kind, run.hit_magic);
 		judge(&f, modes, logged);
 		say("run %llu of %llu: %c at %s:%llu+%llu, %llu failed, %llu errors, %s%s\n",
 		    (unsigned long long)n, (unsigned long long)f.counted, f.kind ?: '-', f.devno, (unsigned long long)f.sector,
@@ -782,15 +812,6 @@ static void sweep(void)
 	printf("%llu told by errors, %llu by mode and event, %llu logged, %llu without effect",
 	       (unsigned long long)total.errors, (unsigned long long)total.modes,
 	       (unsigned long long)total.logged, (unsigned long long)total.ignored);
-	if (!strcmp(opt.inject.what, "requests"))
-		printf("; base %llu, active %llu, other deltas %llu; reads %llu, writes %llu, flushes %llu, discards %llu; superblock %llu, label %llu, unit header %llu, journal %llu, map %llu, allocation %llu, data %llu",
-		       (unsigned long long)total.role[0], (unsigned long long)total.role[1],
-		       (unsigned long long)total.role[2], (unsigned long long)total.kind['r'],
-		       (unsigned long long)total.kind['w'], (unsigned long long)total.kind['f'],
-		       (unsigned long long)total.kind['d'], (unsigned long long)total.super,
-		       (unsigned long long)total.label, (unsigned long long)total.unit,
-		       (unsigned long long)total.journal, (unsigned long long)total.map,
-		       (unsigned long long)total.alloc, (unsigned long long)total.data);
 	printf("; %.0f s\n", seconds_now() - start);
 }
 
@@ -880,6 +901,7 @@ int main(int argc, char **argv)
 	run.step = "beginning";
 	die_context = how_to_repeat;
 	dmdev_init();
+	atexit(tally_print);
 	if (!dmdev_have_target("redo-fault") || !dmdev_have_target("redo"))
 		die("the targets redo and redo-fault must be loaded");
 	stores_open();

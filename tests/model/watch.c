@@ -18,6 +18,7 @@ static const char * const fatal[] = {
 };
 
 static int kmsg = -1;
+static bool said, lost;
 
 void log_begin(void)
 {
@@ -26,12 +27,12 @@ void log_begin(void)
 	if (kmsg < 0)
 		die_errno("/dev/kmsg");
 	lseek(kmsg, 0, SEEK_END);
+	said = lost = false;
 }
 
 bool log_end(void)
 {
 	char text[8192];
-	bool said = false;
 	ssize_t n;
 	size_t i;
 
@@ -40,9 +41,17 @@ bool log_end(void)
 		for (i = 0; i < ARRAY_SIZE(fatal); i++)
 			if (strstr(text, fatal[i]))
 				die("in the kernel log: %s", text);
-		said |= strstr(text, "device-mapper: redo: ") != NULL;
+		/* a record begins with its priority; the target tells of good things, too */
+		said |= (atoi(text) & 7) <= 4 && strstr(text, "device-mapper: redo: ");
+		lost |= strstr(text, "the last commit before the suspend has failed") != NULL;
 	}
 	return said;
+}
+
+bool log_lost(void)
+{
+	log_end();
+	return lost;
 }
 
 /* --- the clock --- */
