@@ -49,6 +49,13 @@ tweak_registers() {
 		}' "$tree/arch/x86/um/os-Linux/registers.c"
 }
 
+# With time-travel the processor's own timer is set for the event that comes next, after
+# idling as well; this kernel would set it for the end of time, and nobody be preempted.
+tweak_time_travel() {
+	sed -i 's/os_timer_one_shot(time_travel_timer_event.time - next)/os_timer_one_shot(time_travel_timer_event.time - time_travel_time)/' \
+		"$tree/arch/um/kernel/time.c"
+}
+
 # What KASAN does not know of User-Mode Linux makes it three times slower: the shadow
 # of all its memory is copied for each of the guest's processes, and for each object
 # allocated or freed every word of the stack is looked up, where frames would do.
@@ -64,8 +71,10 @@ tweak_source() {
 	tweak_registers
 }
 
+tweaks=(tweak_source tweak_registers)
+[[ $kind == uml-lean ]] || tweaks+=(tweak_time_travel)
 version=$(package_version linux-source-$series)
-tree=$REDO_CACHE/$kind-$version-$({ configuration; declare -f tweak_source tweak_registers; } | sha256sum | cut -c1-12)
+tree=$REDO_CACHE/$kind-$version-$({ configuration; declare -f "${tweaks[@]}"; } | sha256sum | cut -c1-12)
 fragment=$tree.config
 stamp=$tree/.redo-complete
 log=$tree.log
@@ -115,6 +124,7 @@ build_tree() {
 	unpack &&
 	set_hz &&
 	tweak_source &&
+	{ [[ $kind == uml-lean ]] || tweak_time_travel; } &&
 	configuration > "$fragment" &&
 	umake allnoconfig KCONFIG_ALLCONFIG="$fragment" &&
 	verify_config &&
