@@ -209,7 +209,7 @@ struct redo_leaf *redo_leaf_for_change(struct redo_chain *c, u64 grain, gfp_t gf
 		redo_leaf_free(leaf);
 		return NULL;
 	}
-	atomic_long_inc(&c->map.resident);
+	redo_map_count_leaf(&c->map, leaf->index, 1);
 	return leaf;
 }
 

@@ -119,7 +119,7 @@ static int build_slot(struct redo_chain *c, u64 index, u64 *slot)
 		redo_leaf_free(leaf);
 	} else {
 		v = (u64)(unsigned long)leaf;
-		atomic_long_inc(&c->map.resident);
+		redo_map_count_leaf(&c->map, index, 1);
 	}
 	smp_store_release(slot, v); /* pairs with redo_map_word() */
 	return 0;

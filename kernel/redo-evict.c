@@ -106,7 +106,7 @@ static u32 unlink_batch(struct redo_map *map, struct redo_leaf **batch, u32 n)
 		}
 		v = redo_leaf_compact(leaf); /* one run: stays, at next to no cost */
 		smp_store_release(slot, v);
-		atomic_long_dec(&map->resident);
+		redo_map_count_leaf(map, leaf->index, -1);
 		redo_leaf_free_rcu(leaf);
 		gone++;
 	}
@@ -138,7 +138,7 @@ static u32 evict_batch(struct redo_chain *c, struct redo_leaf **batch, u64 want,
 static bool slot_can_go(struct redo_chain *c, u64 v)
 {
 	if (!redo_word_is_tagged(v))
-		return !v;
+		return false;
 	switch (redo_word_state(v)) {
 	case REDO_W_BASE:
 	case REDO_W_MAPPED:
@@ -157,11 +157,14 @@ static struct redo_dir *take_dir(struct redo_chain *c, u64 n)
 	struct redo_dir *dir = c->map.top[n];
 	u32 i;
 
-	if (!dir)
+	/* Only saves the look: what has to stay is found below. */
+	if (!dir || atomic_read(&c->map.dir_leaves[n]))
 		return NULL;
 	for (i = 0; i < REDO_DIR_SLOTS; i++) {
 		u64 v = smp_load_acquire(&dir->slot[i]); /* the change before the word */
 
+		if (!v) /* nothing comes without being built */
+			continue;
 		/* If one has to stay, those before it are built again when needed. */
 		if (!slot_can_go(c, v) || cmpxchg(&dir->slot[i], v, 0) != v)
 			return NULL;

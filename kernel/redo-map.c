@@ -32,7 +32,11 @@ int redo_map_init(struct redo_map *map, u64 nr_grains)
 	atomic_long_set(&map->resident, 0);
 	atomic_long_set(&map->dirs, 0);
 	map->top = kvcalloc(map->nr_dirs, sizeof(*map->top), GFP_KERNEL);
-	return map->top ? 0 : -ENOMEM;
+	map->dir_leaves = kvcalloc(map->nr_dirs, sizeof(*map->dir_leaves), GFP_KERNEL);
+	if (map->top && map->dir_leaves)
+		return 0;
+	redo_map_exit(map);
+	return -ENOMEM;
 }
 
 void redo_dir_free(struct redo_dir *dir)
@@ -54,15 +58,15 @@ void redo_map_exit(struct redo_map *map)
 {
 	u64 i;
 
-	if (!map->top)
-		return;
-	for (i = 0; i < map->nr_dirs; i++) {
+	for (i = 0; map->top && i < map->nr_dirs; i++) {
 		if (map->top[i])
 			dir_free_with_leaves(map->top[i]);
 		cond_resched();
 	}
 	kvfree(map->top);
 	map->top = NULL;
+	kvfree(map->dir_leaves);
+	map->dir_leaves = NULL;
 }
 
 u64 redo_map_slot_value(struct redo_map *map, u64 leaf)

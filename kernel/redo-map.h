@@ -48,6 +48,7 @@ struct redo_map {
 	u64 dir_hand;		/* next directory for the evictor; evictor only */
 	atomic_long_t dirs;	/* directories in memory */
 	struct redo_dir **top;	/* nr_dirs */
+	atomic_t *dir_leaves;	/* nr_dirs: leaves that hang off each directory */
 };
 
 int redo_map_module_init(void);
@@ -87,6 +88,13 @@ static inline struct redo_leaf *redo_slot_leaf(u64 v)
 
 /* What the slot of @leaf holds; 0: nothing. Any context. */
 u64 redo_map_slot_value(struct redo_map *map, u64 leaf);
+
+/* Leaf @leaf has come (1) or gone (-1). Any context. */
+static inline void redo_map_count_leaf(struct redo_map *map, u64 leaf, int by)
+{
+	atomic_long_add(by, &map->resident);
+	atomic_add(by, &map->dir_leaves[leaf / REDO_DIR_SLOTS]);
+}
 
 /* The word of @grain; 0: not built. rcu_read_lock() held. */
 u64 redo_map_word(struct redo_map *map, u64 grain);
