@@ -20,6 +20,24 @@ mkdisk d2 128M
 rio "$base" "w 0 4M 1"
 mkchain chain "$base" "$d1"
 
+# A map well within its budget stays as it is until the kernel asks for memory: each of
+# these grains has a leaf of its own.
+spread=()
+for ((i = 0; i < 30; i++)); do
+	spread+=("w $((i * 2016 + 512))k 4k 2")
+done
+rio /dev/mapper/chain "${spread[@]}" f
+sleep 1.5 # the commit is applied: none of them is in use
+leaves=$(status chain $ST_LEAVES)
+((leaves >= 30)) || fail "$leaves leaves for 30 grains, with a budget of $was MiB"
+shrunk() {
+	echo 2 > /proc/sys/vm/drop_caches
+	sleep 0.2
+	status_is chain $ST_LEAVES 0
+}
+wait_for 10 shrunk
+rio /dev/mapper/chain "${spread[@]/#w/q}"
+
 # resident leaves, none of them in use: to be asked for more than there are is
 # what takes the hand round more than once for one batch
 rio /dev/mapper/chain "w 0 1M 2" "w 20M 4k 2" "w 40M 64k 2" f
