@@ -31,7 +31,9 @@ configuration() {
 	case $kind in
 	uml)	cat "$here/uml.config" ;;
 	*)	sed '/^# What watches the code under test/,$d; /_DEBUG_/d; /KALLSYMS_ALL/d' "$here/uml.config"
-		echo "CONFIG_HZ=$lean_hz" ;;
+		# a disk that takes no memory, for check-memory
+		echo "CONFIG_HZ=$lean_hz
+CONFIG_ZRAM=m" ;;
 	esac
 }
 

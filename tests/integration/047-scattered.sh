@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: 6.12
+# kernels: 6.12 lean
 #
 # Grains scattered over 16 TiB, with little memory for the map: nearly each has a
 # leaf of its own. The lower device is compressed memory, and each grain repeats
