@@ -174,7 +174,7 @@ refused 'sealed' "$d1" "$below"
 poke "$d2" set sb nr_leaves 0
 mkdm chain <<< "$both"
 holds /dev/mapper/chain model
-rio --model "$SCRATCH/model" /dev/mapper/chain "d 0 4M" f
+rio --model "$SCRATCH/model" /dev/mapper/chain "d 0 2016k" f	# its only leaf
 rmdm chain
 mkdm chain <<< "$both"
 holds /dev/mapper/chain model
