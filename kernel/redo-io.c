@@ -32,7 +32,8 @@ int redo_io_write(struct block_device *bdev, u64 blocknr, void *buf, blk_opf_t f
 {
 	int r = 0;
 
-	if (flags & REQ_PREFLUSH)
+	/* Without a write cache the block layer would drop it. */
+	if ((flags & REQ_PREFLUSH) && bdev_write_cache(bdev))
 		r = blkdev_issue_flush(bdev);
 	return r ?: redo_io_sync(bdev, blocknr, buf, REQ_OP_WRITE | (flags & ~REQ_PREFLUSH));
 }
