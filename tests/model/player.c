@@ -4,6 +4,8 @@
 #include "player.h"
 #include "stamp.h"
 
+#define FLUSHES_UNDER_WAY	8	/* at a time, at most: each chain has a few */
+
 void player_init(struct player *p, const struct lw_log *log, struct image *img,
 		 bool cache, bool durable, u64 seed)
 {
@@ -64,7 +66,9 @@ static int stamp_order(const void *a, const void *b, u64 seed)
  * completed before the flush that covers the plain one was sent. Which of them
  * came first? Where both are stamped their stamps tell. Zeroes came first unless
  * a write-zeroes has zeroed the sector since (a discard does not: it sends no zeroes
- * to a device below); anything else did.
+ * to a device below); anything else did. But an older write had completed when the FUA write
+ * was logged: it is covered by the flushes under way at that moment, or the next one. Later
+ * ones bring what is newer, and be it the zeroes around a part in a grain that is used again.
  */
 static bool older_than_fua(const struct player *p, u64 sector, const void *data)
 {
@@ -73,7 +77,7 @@ static bool older_than_fua(const struct player *p, u64 sector, const void *data)
 	struct stamp s;
 	int order;
 
-	if (!p->cache || !fua)
+	if (!p->cache || !fua || p->epoch > fua + FLUSHES_UNDER_WAY)
 		return false;
 	order = stamp_order(data, old, p->seed);
 	if (order)
