@@ -432,6 +432,15 @@ u64 redo_journal_blocknr(u64 journal_start, u32 journal_blocks, u64 seq);
 u32 redo_grains_per_unit(u32 grain_sectors);	/* slots, the header's included */
 u64 redo_nr_grains(u64 virtual_sectors, u32 grain_sectors);
 u64 redo_nr_leaves(u64 virtual_sectors, u32 grain_sectors);
+/* May data lie there? @gpu: redo_grains_per_unit(). */
+static inline bool redo_data_run_ok(u64 phys, u64 len, u32 gpu, u64 nr_units)
+{
+	u64 unit = phys / gpu;
+	u32 slot = phys % gpu;
+
+	return unit && unit < nr_units && slot && len && len <= gpu - slot;
+}
+
 /* Level of the root of a tree with @nr_leaves leaves. */
 u32 redo_tree_height(u64 nr_leaves);
 /* Leaves below one entry of a directory at @level (>= 1); saturates. */

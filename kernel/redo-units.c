@@ -61,10 +61,7 @@ bool redo_space_meta_ok(const struct redo_delta *d, u64 blocknr)
 
 bool redo_space_data_ok(const struct redo_delta *d, u64 phys, u64 len)
 {
-	u64 unit = phys / d->gpu;
-	u32 slot = phys % d->gpu;
-
-	return unit && unit < READ_ONCE(d->nr_units) && slot && len && len <= d->gpu - slot;
+	return redo_data_run_ok(phys, len, d->gpu, READ_ONCE(d->nr_units));
 }
 
 static u32 redo_unit_slots(const struct redo_delta *d, u32 type)
@@ -592,7 +589,7 @@ static struct redo_disk_unit *redo_unit_to_use(struct redo_delta *d, u64 phys, u
 	u32 slot = phys % d->gpu;
 	struct redo_disk_unit *du;
 
-	if (!nr || !slot || !len || len > d->gpu - slot || nr >= redo_io_units(d->bdev))
+	if (!redo_data_run_ok(phys, len, d->gpu, redo_io_units(d->bdev)))
 		return redo_space_bad(d, phys, len, "mapped outside of any data unit");
 	if (nr >= d->nr_units) {
 		if (!d->loading)

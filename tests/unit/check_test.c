@@ -282,6 +282,77 @@ static void journal_grain_used(struct image *im)
 	image_commit(im, 1000, 50, 0, 1, &e, 1);
 }
 
+static void commit_all(struct image *im, const struct redo_extent *e, u32 nr)
+{
+	image_commit(im, 1000, 50, 0, 1, e, nr);
+}
+
+/* Right at the end, but not at that moment: the kernel refuses such a journal. */
+static void journal_then_freed(struct image *im)
+{
+	static const struct redo_extent e[] = {
+		{ .logical = 100, .len = 1, .phys = IMAGE_DATA0, .type = REDO_REC_MAP },
+		{ .logical = 0, .len = 1, .type = REDO_REC_ZERO },
+	};
+
+	commit_all(im, e, ARRAY_SIZE(e));
+}
+
+static void journal_moved_onto_itself(struct image *im)
+{
+	static const struct redo_extent e = {
+		.logical = 0, .len = 1, .phys = IMAGE_DATA0, .type = REDO_REC_MAP };
+
+	commit_all(im, &e, 1);
+}
+
+/* The second time would be right. */
+static void journal_taken_twice(struct image *im)
+{
+	static const struct redo_extent e[] = {
+		{ .logical = 100, .len = 1, .phys = IMAGE_DATA0, .type = REDO_REC_MAP },
+		{ .logical = 0, .len = 1, .type = REDO_REC_ZERO },
+		{ .logical = 100, .len = 1, .type = REDO_REC_ZERO },
+		{ .logical = 100, .len = 1, .phys = IMAGE_DATA0, .type = REDO_REC_MAP },
+	};
+
+	commit_all(im, e, ARRAY_SIZE(e));
+}
+
+static void journal_twice(struct image *im)
+{
+	static const struct redo_extent e[] = {
+		{ .logical = 100, .len = 8, .phys = IMAGE_DATA0 + 20, .type = REDO_REC_MAP },
+		{ .logical = 103, .len = 2, .type = REDO_REC_ZERO },
+		{ .logical = 200, .len = 3, .phys = IMAGE_DATA0 + 23, .type = REDO_REC_MAP },
+		{ .logical = 100, .len = 8, .type = REDO_REC_ZERO },
+	};
+
+	commit_all(im, e, ARRAY_SIZE(e));
+}
+
+static void map_then_zero(struct image *im, u64 phys)
+{
+	const struct redo_extent e[] = {
+		{ .logical = 100, .len = 1, .phys = phys, .type = REDO_REC_MAP },
+		{ .logical = 100, .len = 1, .type = REDO_REC_ZERO },
+	};
+
+	commit_all(im, e, ARRAY_SIZE(e));
+}
+
+static void journal_unit0(struct image *im) { map_then_zero(im, 5); }
+static void journal_slot0(struct image *im) { map_then_zero(im, REDO_UNIT_BLOCKS); }
+static void journal_off_device(struct image *im)
+{ map_then_zero(im, IMAGE_UNITS * REDO_UNIT_BLOCKS + 1); }
+
+static void journal_in_meta(struct image *im)
+{
+	alloc(im)->unit[1].type = cpu_to_le32(REDO_UNIT_META);
+	image_reseal(im, IMAGE_ALLOC);
+	map_then_zero(im, IMAGE_DATA0 + 50);
+}
+
 static void journal_crosses_units(struct image *im)
 {
 	static const struct redo_extent e = {
@@ -351,8 +422,16 @@ static void hidden_damage(void **state __unused)
 		{ header_of_other_unit, "address of another block" },
 		{ header_grain, "grain of 16 sectors" },
 		{ clean_but_journal, "marked clean" },
-		{ journal_grain_used, "is used twice" },
-		{ journal_crosses_units, "crosses units" },
+		{ journal_grain_used, "grain 600 still has it in use" },
+		{ journal_then_freed, "grain 0 still has it in use" },
+		{ journal_moved_onto_itself, "grain 0 still has it in use" },
+		{ journal_taken_twice, "grain 0 still has it in use" },
+		{ journal_twice, "are mapped, but in use already" },
+		{ journal_crosses_units, "outside of any data unit" },
+		{ journal_unit0, "outside of any data unit" },
+		{ journal_slot0, "outside of any data unit" },
+		{ journal_off_device, "outside of any data unit" },
+		{ journal_in_meta, "unit 1, which is not for data" },
 		{ journal_no_unit, "header: blank" },
 		{ journal_hole, "the log goes on behind it" },
 		{ label_name, "not valid" },
@@ -381,6 +460,12 @@ static void journal_clean(void **state __unused)
 		{ .logical = 1000, .phys = 2 * REDO_UNIT_BLOCKS + 1, .len = 100, .type = REDO_REC_MAP },
 		{ .logical = 0, .len = 2048, .type = REDO_REC_ZERO },
 		{ .logical = 1000, .phys = 2 * REDO_UNIT_BLOCKS + 101, .len = 100, .type = REDO_REC_MAP },
+		/* What the tree and what an earlier record had, both free by now. */
+		{ .logical = 500, .phys = IMAGE_DATA0 + 9, .len = 6, .type = REDO_REC_MAP },
+		{ .logical = 502, .len = 1, .type = REDO_REC_ZERO },
+		{ .logical = 1500, .phys = IMAGE_DATA0 + 11, .len = 1, .type = REDO_REC_MAP },
+		/* Freed again: the first time counts. */
+		{ .logical = 9, .len = 1, .type = REDO_REC_ZERO },
 	};
 	struct image im;
 
@@ -392,6 +477,8 @@ static void journal_clean(void **state __unused)
 		print_message("%s\n", f.text[0]);
 	assert_int_equal(f.nr, 0);
 	assert_int_equal(f.res.journal_commits, 1);
+	/* The 100 of unit 2, 5 of the run of 6, and one. */
+	assert_int_equal(f.res.data_grains, 106);
 	image_free(&im);
 }
 
@@ -627,14 +714,51 @@ static void runs_beyond(void **state __unused)
 	e.phys = im.size / 4096 - 1;
 	image_commit(&im, 1000, 50, 0, 1, &e, 1);
 	assert_int_equal(redo_runs(&im.io, &im.sb, keep_run, &l), -EUCLEAN);
-	assert_non_null(strstr(redo_last_error(), "beyond the end of the device"));
+	assert_non_null(strstr(redo_last_error(), "outside of any data unit"));
 	im.sb.grain_sectors = REDO_GRAIN_SECTORS_MAX;
 	e.phys = 1ULL << 44;
 	e.logical = e.len = 1;
 	image_commit(&im, 1000, 50, 0, 1, &e, 1);
 	l.nr = 0;
 	assert_int_equal(redo_runs(&im.io, &im.sb, keep_run, &l), -EUCLEAN);
-	assert_non_null(strstr(redo_last_error(), "beyond the end of the device"));
+	assert_non_null(strstr(redo_last_error(), "outside of any data unit"));
+	image_free(&im);
+}
+
+/* Where the kernel refuses the delta there are no runs either. */
+static void runs_refused(void **state __unused)
+{
+	static const struct {
+		damage_fn damage;
+		const char *why;
+	} t[] = {
+		{ journal_grain_used, "while it is in use" },
+		{ journal_then_freed, "while it is in use" },
+		{ journal_moved_onto_itself, "while it is in use" },
+		{ journal_taken_twice, "while it is in use" },
+		{ journal_twice, "while it is in use" },
+		{ journal_crosses_units, "outside of any data unit" },
+		{ journal_unit0, "outside of any data unit" },
+		{ journal_slot0, "outside of any data unit" },
+		{ journal_off_device, "outside of any data unit" },
+		{ grain_on_header, "outside of any data unit" },
+		{ grain_in_meta, "outside of any data unit" },
+		{ grain_far, "outside of any data unit" },
+		{ journal_hole, "was lost" },
+	};
+	struct image im;
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		image_filled(&im);
+		t[i].damage(&im);
+		assert_int_equal(redo_runs(&im.io, &im.sb, drop_run, NULL), -EUCLEAN);
+		if (!strstr(redo_last_error(), t[i].why))
+			fail_msg("case %zu: %s", i, redo_last_error());
+		image_free(&im);
+	}
+	image_filled(&im);
+	im.io.size = REDO_UNIT_SIZE;
+	assert_int_equal(redo_runs(&im.io, &im.sb, drop_run, NULL), -EUCLEAN);
 	image_free(&im);
 }
 
@@ -647,7 +771,7 @@ int main(void)
 		cmocka_unit_test(torn_is_noted),
 		cmocka_unit_test(read_errors), cmocka_unit_test(tiny_devices),
 		cmocka_unit_test(random_damage), cmocka_unit_test(links), cmocka_unit_test(runs),
-		cmocka_unit_test(runs_beyond),
+		cmocka_unit_test(runs_beyond), cmocka_unit_test(runs_refused),
 	};
 
 	return cmocka_run_group_tests_name("check", tests, NULL, NULL);

@@ -73,7 +73,7 @@ void redo_account_defaults(struct redo_account *s)
 
 bool redo_account_empty(const struct redo_account *s, u64 unit)
 {
-	return unit && s->unit[unit].used <= 1 && !s->unit[unit].adopted;
+	return unit && s->unit[unit].used <= 1;
 }
 
 const char *redo_account_claim_block(struct redo_account *s, u64 blocknr)
@@ -106,13 +106,4 @@ const char *redo_account_claim_grain(struct redo_account *s, u64 phys)
 	if (test_and_set(s->unit[unit].seen, slot))
 		return "is used twice";
 	return NULL;
-}
-
-void redo_account_drop_grain(struct redo_account *s, u64 phys)
-{
-	u64 unit = phys / s->grains;
-	u32 slot = phys % s->grains;
-
-	if (unit < s->nr_units && s->unit[unit].type == REDO_UNIT_DATA)
-		s->unit[unit].seen[slot >> 3] &= ~(1U << (slot & 7));
 }

@@ -9,7 +9,6 @@ struct redo_account_unit {
 	u32 type;		/* enum redo_unit_type, from the allocation tree */
 	u32 used;
 	bool described;		/* an allocation leaf speaks of it */
-	bool adopted;		/* the journal made it one of data */
 	u8 disk[512];		/* bitmap on disk */
 	u8 seen[512];		/* what was really met: blocks, or grain slots */
 };
@@ -33,7 +32,6 @@ bool redo_account_empty(const struct redo_account *s, u64 unit);
 /* Count a metadata block or a grain as met. NULL or why it cannot be there. */
 const char *redo_account_claim_block(struct redo_account *s, u64 blocknr);
 const char *redo_account_claim_grain(struct redo_account *s, u64 phys);
-void redo_account_drop_grain(struct redo_account *s, u64 phys);
 /* Blocks of the unit that are never free: headers, superblocks, journal. */
 u32 redo_account_fixed(const struct redo_account *s, u64 unit);
 

@@ -5,8 +5,7 @@
  *
  * The trees on disk describe one checkpoint, so the bitmaps, the counters and
  * what the trees reach must agree among themselves. The journal comes on top:
- * its records are applied to the account of grains, and then no grain may be in
- * use twice either.
+ * each of its records must be one that replay can apply at its moment.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -18,7 +17,10 @@ struct check {
 	struct redo_check_result *res;
 	struct redo_super sb;
 	struct redo_account space;
-	struct redo_extents journal;
+	struct redo_claims claims;
+	bool refused;		/* a record cannot be applied: those behind it do not count */
+	u64 replaced;		/* grains of the map that the journal puts elsewhere or frees */
+	u64 not_free;		/* grains of the map that the journal takes too early */
 	u64 done, total;
 };
 
@@ -264,9 +266,9 @@ static void check_alloc_places(struct check *c)
 	}
 }
 
-static void check_unit_header(struct check *c, u64 unit)
+/* @want: the type that the allocation tree, or the journal, gives it. */
+static void check_unit_header(struct check *c, u64 unit, u32 want)
 {
-	const struct redo_account_unit *u = &c->space.unit[unit];
 	u8 block[REDO_BLOCK_SIZE];
 	enum redo_unit_type type;
 	enum redo_bad bad;
@@ -281,10 +283,10 @@ static void check_unit_header(struct check *c, u64 unit)
 	bad = redo_unpack_unit_header(block, c->sb.uuid, unit, &type, &grain);
 	if (bad)
 		problem(c, "unit %llu: header: %s", LL(unit), redo_bad_str(bad));
-	else if (type != u->type)
-		problem(c, "unit %llu: header says %s, allocation tree says %s", LL(unit),
+	else if (type != want)
+		problem(c, "unit %llu: header says %s, expected %s", LL(unit),
 			type == REDO_UNIT_META ? "metadata" : "data",
-			u->type == REDO_UNIT_META ? "metadata" : "data");
+			want == REDO_UNIT_META ? "metadata" : "data");
 	else if (grain != c->sb.grain_sectors)
 		problem(c, "unit %llu: header: grain of %u sectors, superblock: %u", LL(unit),
 			grain, c->sb.grain_sectors);
@@ -294,9 +296,10 @@ static void check_unit_header(struct check *c, u64 unit)
 static void check_unit_headers(struct check *c)
 {
 	for (u64 unit = 0; unit < c->space.nr_units; unit++) {
-		if (c->space.unit[unit].type != REDO_UNIT_FREE &&
-		    !redo_account_empty(&c->space, unit))
-			check_unit_header(c, unit);
+		u32 type = c->space.unit[unit].type;
+
+		if (type != REDO_UNIT_FREE && !redo_account_empty(&c->space, unit))
+			check_unit_header(c, unit, type);
 		step(c);
 	}
 }
@@ -347,9 +350,14 @@ static void check_grain(struct check *c, u64 blocknr, u64 logical, __le64 word)
 	if (g.state != REDO_GRAIN_MAPPED)
 		return;
 	c->res->data_grains++;
+	c->replaced += redo_claims_replace(&c->claims, logical);
 	why = redo_account_claim_grain(&c->space, g.phys);
 	if (why)
 		problem(c, "map: grain %llu: physical grain %llu %s", LL(logical), LL(g.phys), why);
+	/* Replay ends at the first one. */
+	else if (!redo_claims_allow(&c->claims, logical, g.phys) && !c->not_free++)
+		problem(c, "journal: physical grain %llu is mapped while grain %llu still has it in use",
+			LL(g.phys), LL(logical));
 }
 
 static int map_leaf(void *ctx, u64 blocknr, u64 index, const void *block)
@@ -450,83 +458,51 @@ static void check_counters(struct check *c)
 static int journal_extent(void *ctx, u64 commit, const struct redo_extent *e)
 {
 	struct check *c = ctx;
+	int r = c->refused ? 0 : redo_claims_add(&c->claims, e);
 
-	if (e->type == REDO_REC_MAP &&
-	    e->phys / c->space.grains != (e->phys + e->len - 1) / c->space.grains)
-		problem(c, "journal: commit %llu: a run of %llu grains at physical grain %llu crosses units",
-			LL(commit), LL(e->len), LL(e->phys));
-	return redo_extents_add(&c->journal, e);
+	if (r != -EEXIST)
+		return r;
+	c->refused = true;
+	problem(c, "journal: commit %llu: %llu grains from physical grain %llu are mapped, but in use already",
+		LL(commit), LL(e->len), LL(e->phys));
+	return 0;
 }
 
 static void journal_bad(void *ctx, u64 commit, u64 seq, u32 record, const char *why)
 {
-	problem(ctx, "journal: commit %llu, sequence %llu, record %u: %s", LL(commit), LL(seq),
+	struct check *c = ctx;
+
+	c->refused = true;
+	problem(c, "journal: commit %llu, sequence %llu, record %u: %s", LL(commit), LL(seq),
 		record, why);
 }
 
 /*
  * A unit that was empty at the last checkpoint, or not taken, is known by its header
- * only; replay takes it for what its records say, if the header agrees.
+ * only; replay takes it for one of data, if the header agrees.
  */
 static void adopt_unit(struct check *c, u64 unit)
 {
-	struct redo_account *s = &c->space;
-	u64 fit = c->io->size / REDO_UNIT_SIZE;
-	struct redo_account_unit *u;
+	if (unit >= c->space.nr_units || redo_account_empty(&c->space, unit))
+		check_unit_header(c, unit, REDO_UNIT_DATA);
+	else if (c->space.unit[unit].type != REDO_UNIT_DATA)
+		problem(c, "journal: grains are mapped in unit %llu, which is not for data",
+			LL(unit));
+}
 
-	if (unit >= fit)
-		return;
-	if (unit >= s->nr_units) {
-		u = realloc(s->unit, (unit + 1) * sizeof(*u));
-		if (!u)
-			return;
-		memset(u + s->nr_units, 0, (unit + 1 - s->nr_units) * sizeof(*u));
-		s->unit = u;
-		s->nr_units = unit + 1;
+/* Every unit that the journal names. */
+static void adopt_units(struct check *c)
+{
+	const struct redo_extents *taken = &c->claims.taken;
+	u64 last = 0;		/* a record that names unit 0 is refused before */
+
+	for (size_t i = 0; i < taken->nr; i++) {
+		u64 unit = taken->e[i].logical / c->space.grains;
+
+		if (unit != last)
+			adopt_unit(c, unit);
+		last = unit;
 	}
-	if (!redo_account_empty(s, unit))
-		return;
-	u = &s->unit[unit];
-	u->type = REDO_UNIT_DATA;
-	u->adopted = true;
-	memset(u->seen, 0, sizeof(u->seen));
-	check_unit_header(c, unit);
-}
-
-static void claim_run(struct check *c, const struct redo_extent *e)
-{
-	adopt_unit(c, e->phys / c->space.grains);
-	for (u64 i = 0; i < e->len; i++) {
-		const char *why = redo_account_claim_grain(&c->space, e->phys + i);
-
-		if (why) {
-			problem(c, "journal: grain %llu: physical grain %llu %s",
-				LL(e->logical + i), LL(e->phys + i), why);
-			return;
-		}
-		c->res->data_grains++;
-	}
-}
-
-static void drop_replaced(void *ctx, u64 phys)
-{
-	struct check *c = ctx;
-
-	redo_account_drop_grain(&c->space, phys);
-	if (c->res->data_grains)
-		c->res->data_grains--;	/* of a damaged map not all were counted */
-}
-
-static int apply_journal(struct check *c)
-{
-	int r = redo_extents_settle(&c->journal);
-
-	if (!r)
-		r = redo_walk_replaced(c->io, &c->sb, &c->journal, drop_replaced, c);
-	for (size_t i = 0; !r && i < c->journal.nr; i++)
-		if (c->journal.e[i].type == REDO_REC_MAP)
-			claim_run(c, &c->journal.e[i]);
-	return r;
 }
 
 static int check_journal(struct check *c)
@@ -551,7 +527,10 @@ static int check_journal(struct check *c)
 		     LL(rep.next_commit), rep.torn_valid, rep.torn_total);
 	if ((c->sb.flags & REDO_SB_CLEAN) && rep.commits)
 		problem(c, "marked clean, but the journal holds %llu commits", LL(rep.commits));
-	return apply_journal(c);
+	r = redo_claims_settle(&c->claims);
+	if (!r)
+		adopt_units(c);
+	return r;
 }
 
 /* All of it ------------------------------------------------------------------------------ */
@@ -564,14 +543,17 @@ static int check_space(struct check *c)
 	check_alloc_tree(c);
 	check_alloc_places(c);
 	check_unit_headers(c);
+	r = check_journal(c);
+	if (r)
+		return r;
 	check_map(c);
 	for (u64 unit = 0; unit < c->space.nr_units; unit++)
 		check_unit_space(c, unit);
 	check_counters(c);
-	r = check_journal(c);
+	c->res->data_grains += c->claims.mapped - c->replaced;
 	if (c->ops->progress)
 		c->ops->progress(c->ops->ctx, c->total, c->total);
-	return r;
+	return 0;
 }
 
 int redo_check_image(const struct redo_io *io, const struct redo_check_ops *ops,
@@ -590,6 +572,6 @@ int redo_check_image(const struct redo_io *io, const struct redo_check_ops *ops,
 	if (!r)
 		r = check_space(&c);
 	redo_account_free(&c.space);
-	redo_extents_free(&c.journal);
+	redo_claims_free(&c.claims);
 	return r;
 }

@@ -179,12 +179,30 @@ void redo_extents_free(struct redo_extents *x);
 
 /* Data in a delta: used.c ------------------------------------------------------ */
 
-typedef void (*redo_replaced_fn)(void *ctx, u64 phys);
-/* Every grain mapped in the tree that the journal (settled) replaces. */
-int redo_walk_replaced(const struct redo_io *io, const struct redo_super *sb,
-		       const struct redo_extents *journal, redo_replaced_fn fn, void *ctx);
 /* Grains with data, the journal included. */
 int redo_data_used(const struct redo_io *io, const struct redo_super *sb, u64 *used);
+
+/* What a journal takes into use, in order: claims.c ----------------------------- */
+
+/* All zeroes: empty. */
+struct redo_claims {
+	u64 records;
+	u64 mapped;			/* grains in use by records */
+	void *by_logical, *by_phys;	/* search trees: what records have mapped by now */
+	/* Settled: who was first. .phys is the number of the record. */
+	struct redo_extents freed;	/* of logical grains */
+	struct redo_extents taken;	/* of physical grains */
+};
+
+/* The next record. -EEXIST (no text): it takes grains that an earlier one has in use. */
+int redo_claims_add(struct redo_claims *c, const struct redo_extent *e);
+/* After the last record. */
+int redo_claims_settle(struct redo_claims *c);
+/* The trees map @logical to @phys: is it free when the journal takes it, if it does? */
+bool redo_claims_allow(const struct redo_claims *c, u64 logical, u64 phys);
+/* Does a record replace what the trees say of @logical? */
+bool redo_claims_replace(const struct redo_claims *c, u64 logical);
+void redo_claims_free(struct redo_claims *c);
 
 /* Chains: discover.c --------------------------------------------------------- */
 

@@ -78,6 +78,7 @@ static int apply_block(struct reader *rd, u32 index)
 	const struct redo_replay_ops *ops = rd->ops;
 	struct redo_replay *r = rd->r;
 	u64 nr_grains = redo_nr_grains(rd->sb->virtual_sectors, rd->sb->grain_sectors);
+	u32 gpu = redo_grains_per_unit(rd->sb->grain_sectors);
 	int err = 0;
 
 	for (u32 i = 0; !err && i < rd->header[index].count; i++) {
@@ -89,6 +90,9 @@ static int apply_block(struct reader *rd, u32 index)
 			why = "malformed";
 		else if (e.logical >= nr_grains || e.len > nr_grains - e.logical)
 			why = "beyond the end of the virtual disk";
+		else if (e.type == REDO_REC_MAP &&
+			 !redo_data_run_ok(e.phys, e.len, gpu, rd->io->size / REDO_UNIT_SIZE))
+			why = "mapped outside of any data unit";
 		if (why && ops->bad)
 			ops->bad(ops->ctx, r->next_commit, r->next_seq + index, i, why);
 		else if (!why && ops->extent)

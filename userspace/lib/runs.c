@@ -6,13 +6,15 @@
 struct runs {
 	const struct redo_super *sb;
 	struct redo_extents journal;
+	struct redo_claims claims;
 	size_t at;		/* first journal run not yet told */
 	redo_run_fn fn;
 	void *ctx;
 	struct redo_extent cur;	/* being joined; len 0: none */
 	char bad[256];
 	u64 nr_grains;
-	u64 nr_phys;		/* whole grains that the device holds */
+	u32 gpu;
+	u64 nr_units;		/* taken, by the journal too */
 };
 
 static int tell(struct runs *r)
@@ -31,8 +33,8 @@ static int tell(struct runs *r)
 		len = size - start;	/* the short last grain */
 	/* In grains: in bytes a spoilt address could wrap round to a good one. */
 	if (r->cur.type == REDO_REC_MAP &&
-	    (r->cur.phys >= r->nr_phys || r->cur.len > r->nr_phys - r->cur.phys))
-		return redo_err(EUCLEAN, "grain %llu is mapped beyond the end of the device",
+	    !redo_data_run_ok(r->cur.phys, r->cur.len, r->gpu, r->nr_units))
+		return redo_err(EUCLEAN, "grain %llu is mapped outside of any data unit",
 				(unsigned long long)r->cur.logical);
 	return r->fn(r->ctx, kind[r->cur.type], start, len, r->cur.phys * grain);
 }
@@ -110,6 +112,10 @@ static int on_leaf(void *ctx, u64 blocknr, u64 index, const void *block)
 			continue;
 		if (redo_unpack_grain(n->word[i], &g))
 			return redo_err(EUCLEAN, "a map entry is malformed");
+		if (g.state == REDO_GRAIN_MAPPED &&
+		    !redo_claims_allow(&r->claims, index * REDO_FANOUT + i, g.phys))
+			return redo_err(EUCLEAN, "the journal maps physical grain %llu while it is in use",
+					(unsigned long long)g.phys);
 		if (g.state)
 			err = put_tree(r, (struct redo_extent){
 				.logical = index * REDO_FANOUT + i, .len = 1,
@@ -148,8 +154,16 @@ static bool on_enter(void *ctx, u64 blocknr, u32 level, u64 index)
 static int on_extent(void *ctx, u64 commit, const struct redo_extent *e)
 {
 	struct runs *r = ctx;
+	u64 unit = e->phys / r->gpu;
+	int err = redo_claims_add(&r->claims, e);
 
-	(void)commit;
+	if (err == -EEXIST && !r->bad[0])
+		snprintf(r->bad, sizeof(r->bad), "journal commit %llu maps physical grain %llu while it is in use",
+			 (unsigned long long)commit, (unsigned long long)e->phys);
+	if (err)
+		return err == -EEXIST ? 0 : err;
+	if (e->type == REDO_REC_MAP && unit >= r->nr_units)
+		r->nr_units = unit + 1;
 	return redo_extents_add(&r->journal, e);
 }
 
@@ -177,7 +191,11 @@ static int walk(struct runs *r, const struct redo_io *io)
 	if (rep.hole)
 		return redo_err(EUCLEAN, "a block of the journal was lost (sequence %llu)",
 				(unsigned long long)rep.next_seq);
+	if (r->bad[0])
+		return redo_err(EUCLEAN, "%s", r->bad);
 	err = redo_extents_settle(&r->journal);
+	if (!err)
+		err = redo_claims_settle(&r->claims);
 	if (!err)
 		err = redo_walk_tree(&w);
 	while (!err && r->at < r->journal.nr)
@@ -194,10 +212,16 @@ int redo_runs(const struct redo_io *io, const struct redo_super *sb, redo_run_fn
 	struct runs r = {
 		.sb = sb, .fn = fn, .ctx = ctx,
 		.nr_grains = redo_nr_grains(sb->virtual_sectors, sb->grain_sectors),
-		.nr_phys = io->size / ((u64)sb->grain_sectors << 9),
+		.gpu = redo_grains_per_unit(sb->grain_sectors), .nr_units = sb->nr_units,
 	};
-	int err = walk(&r, io);
+	u64 fit = io->size / REDO_UNIT_SIZE;
+	int err;
 
+	if (sb->nr_units > fit)
+		return redo_err(EUCLEAN, "%llu units were taken but the device holds %llu",
+				(unsigned long long)sb->nr_units, (unsigned long long)fit);
+	err = walk(&r, io);
+	redo_claims_free(&r.claims);
 	redo_extents_free(&r.journal);
 	return err;
 }

@@ -7,8 +7,7 @@
 
 struct replaced {
 	const struct redo_extents *journal;
-	redo_replaced_fn fn;
-	void *ctx;
+	u64 *used;
 };
 
 /* Only subtrees that hold something which the journal replaces. */
@@ -39,8 +38,8 @@ static int on_leaf(void *ctx, u64 blocknr, u64 index, const void *block)
 			struct redo_grain g;
 
 			if (!redo_unpack_grain(n->word[from - first], &g) &&
-			    g.state == REDO_GRAIN_MAPPED)
-				r->fn(r->ctx, g.phys);
+			    g.state == REDO_GRAIN_MAPPED && *r->used)
+				--*r->used;
 		}
 	}
 	return 0;
@@ -56,10 +55,11 @@ static void on_bad(void *ctx, u64 blocknr, u32 level, u64 index, const char *why
 	(void)why;
 }
 
-int redo_walk_replaced(const struct redo_io *io, const struct redo_super *sb,
-		       const struct redo_extents *journal, redo_replaced_fn fn, void *ctx)
+/* Takes from @used every grain mapped in the tree that the journal (settled) replaces. */
+static int walk_replaced(const struct redo_io *io, const struct redo_super *sb,
+			 const struct redo_extents *journal, u64 *used)
 {
-	struct replaced r = { .journal = journal, .fn = fn, .ctx = ctx };
+	struct replaced r = { .journal = journal, .used = used };
 	struct redo_walk w = {
 		.io = io, .sb = sb, .tree = REDO_TREE_MAP, .ctx = &r,
 		.enter = on_enter, .leaf = on_leaf, .bad = on_bad,
@@ -72,15 +72,6 @@ static int on_extent(void *ctx, u64 commit, const struct redo_extent *e)
 {
 	(void)commit;
 	return redo_extents_add(ctx, e);
-}
-
-static void on_replaced(void *ctx, u64 phys)
-{
-	u64 *used = ctx;
-
-	(void)phys;
-	if (*used)
-		--*used;
 }
 
 int redo_data_used(const struct redo_io *io, const struct redo_super *sb, u64 *used)
@@ -97,7 +88,7 @@ int redo_data_used(const struct redo_io *io, const struct redo_super *sb, u64 *u
 	if (!r)
 		r = redo_extents_settle(&journal);
 	if (!r)
-		r = redo_walk_replaced(io, sb, &journal, on_replaced, used);
+		r = walk_replaced(io, sb, &journal, used);
 	for (size_t i = 0; !r && i < journal.nr; i++)
 		if (journal.e[i].type == REDO_REC_MAP)
 			*used += journal.e[i].len;
