@@ -376,11 +376,17 @@ bool redo_slot_torn(const struct redo_super *sb, enum redo_bad other)
 	return other && !(other == REDO_BAD_BLANK && sb->generation <= 1);
 }
 
+bool redo_slots_of_two(const struct redo_super sb[2], const enum redo_bad bad[2])
+{
+	return !bad[0] && !bad[1] && memcmp(sb[0].uuid, sb[1].uuid, REDO_UUID_SIZE);
+}
+
 int redo_choose_super(const struct redo_super sb[2], const enum redo_bad bad[2])
 {
 	if (bad[0] && bad[1])
 		return -1;
-	if (redo_slot_refused(bad[0]) || redo_slot_refused(bad[1]))
+	if (redo_slot_refused(bad[0]) || redo_slot_refused(bad[1]) ||
+	    redo_slots_of_two(sb, bad))
 		return -1;
 	if (bad[0])
 		return 1;

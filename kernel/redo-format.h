@@ -373,10 +373,12 @@ bool redo_slot_refused(enum redo_bad bad);
  * switch after it fills it.
  */
 bool redo_slot_torn(const struct redo_super *sb, enum redo_bad other);
+/* Valid both, but of different deltas: refused. */
+bool redo_slots_of_two(const struct redo_super sb[2], const enum redo_bad bad[2]);
 /*
  * Take the newer of two slots. @bad: result of unpacking each (a slot that cannot
- * be read: REDO_BAD_CSUM). Returns the winner's index, or -1 where none is valid
- * or one is refused.
+ * be read: REDO_BAD_CSUM). Returns the winner's index, or -1 where none is valid,
+ * one is refused, or they are of two deltas.
  */
 int redo_choose_super(const struct redo_super sb[2], const enum redo_bad bad[2]);
 u64 redo_super_blocknr(u8 slot);

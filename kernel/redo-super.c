@@ -293,7 +293,7 @@ int redo_super_read(struct redo_delta *d, struct redo_super *out, bool *torn)
 	r = n_err == 2 ? -EIO : redo_super_refused(bdev, bad);
 	if (r)
 		goto out;
-	if (!bad[0] && !bad[1] && memcmp(sb[0].uuid, sb[1].uuid, REDO_UUID_SIZE)) {
+	if (redo_slots_of_two(sb, bad)) {
 		DMERR("%pg: superblock slots of two deltas: %pUb and %pUb; wipe the one that is not wanted",
 		      bdev, sb[0].uuid, sb[1].uuid);
 		r = -EUCLEAN;

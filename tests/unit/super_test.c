@@ -52,6 +52,19 @@ static void refused(void **state __unused)
 	}
 }
 
+static void other_uuid(struct redo_disk_super *ds) { ds->header.uuid[0] ^= 1; reseal(ds); }
+
+static void two_deltas(void **state __unused)
+{
+	struct image im;
+
+	assert_int_equal(read_newer(&im, other_uuid), -EUCLEAN);
+	assert_non_null(strstr(redo_last_error(), "different deltas"));
+	image_check(&im, &f);
+	assert_true(found_has(&f, "different deltas"));
+	image_free(&im);
+}
+
 static void taken(void **state __unused)
 {
 	struct image im;
@@ -87,7 +100,8 @@ static void unreadable(void **state __unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(refused), cmocka_unit_test(taken), cmocka_unit_test(unreadable),
+		cmocka_unit_test(refused), cmocka_unit_test(two_deltas),
+		cmocka_unit_test(taken), cmocka_unit_test(unreadable),
 	};
 
 	return cmocka_run_group_tests_name("super", tests, NULL, NULL);

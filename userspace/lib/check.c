@@ -75,6 +75,10 @@ static int check_supers(struct check *c)
 	for (i = 0; i < 2; i++)
 		if (s.bad[i] && s.bad[i] != REDO_BAD_BLANK)
 			problem(c, "superblock slot %c: %s", slot_name[i], redo_slot_str(&s, i));
+	if (redo_slots_of_two(s.sb, s.bad)) {
+		problem(c, "the superblock slots belong to different deltas");
+		return 1;
+	}
 	if (s.cur < 0 && (!s.bad[0] || !s.bad[1])) {
 		problem(c, "the superblock slot that is not valid may be the one in force: the delta is refused");
 		return 1;
@@ -89,13 +93,9 @@ static int check_supers(struct check *c)
 	if (s.bad[!s.cur] == REDO_BAD_BLANK && c->sb.generation > 1)
 		problem(c, "superblock slot %c is blank in generation %llu",
 			slot_name[!s.cur], LL(c->sb.generation));
-	if (!s.bad[0] && !s.bad[1]) {
-		if (!redo_uuid_eq(s.sb[0].uuid, s.sb[1].uuid))
-			problem(c, "the superblock slots belong to different deltas");
-		else if (s.sb[s.cur].generation != s.sb[!s.cur].generation + 1)
-			problem(c, "superblock generations %llu and %llu do not follow each other",
-				LL(s.sb[0].generation), LL(s.sb[1].generation));
-	}
+	if (!s.bad[0] && !s.bad[1] && s.sb[s.cur].generation != s.sb[!s.cur].generation + 1)
+		problem(c, "superblock generations %llu and %llu do not follow each other",
+			LL(s.sb[0].generation), LL(s.sb[1].generation));
 	return 0;
 }
 

@@ -39,6 +39,9 @@ int redo_no_super(const struct redo_supers *s, const char *path)
 {
 	int i = redo_slot_refused(s->bad[0]) ? 0 : 1;
 
+	if (redo_slots_of_two(s->sb, s->bad))
+		return redo_err(EUCLEAN, "%s: the superblock slots belong to different deltas; wipe the one that is not wanted",
+				path);
 	if (refused(s))
 		return redo_err(EUCLEAN, "%s: superblock slot %c: %s; it may be the one in force",
 				path, 'A' + i, redo_bad_str(s->bad[i]));
