@@ -400,7 +400,7 @@ static void idle_checkpoint(struct redo_chain *c)
 static void commit_run(struct work_struct *work)
 {
 	struct redo_chain *c = container_of(work, struct redo_chain, commit_work);
-	bool again = true;	/* space has not been looked at yet */
+	bool again = true;	/* what follows a batch has not been done yet */
 	struct batch b;
 
 	/*
@@ -418,9 +418,10 @@ static void commit_run(struct work_struct *work)
 		again = false;
 	}
 	if (c->active) {
-		if (again)
+		if (again) {
 			redo_nospace_run(c);
-		finish_sealed(c);
+			finish_sealed(c);
+		}
 		idle_checkpoint(c);
 	}
 	redo_evict_run(c);
