@@ -65,12 +65,13 @@ static int stamp_order(const void *a, const void *b, u64 seed)
  * The log has a plain write after a FUA write to the same sector, if that
  * completed before the flush that covers the plain one was sent. Which of them
  * came first? Where both are stamped their stamps tell. Zeroes came first unless
- * a write-zeroes has zeroed the sector since (a discard does not: it sends no zeroes
- * to a device below); anything else did. But an older write had completed when the FUA write
+ * a write-zeroes has begun to zero the sector when they were logged (a discard does not: it
+ * sends no zeroes to a device below); anything else did. But an older write had completed when the FUA write
  * was logged: it is covered by the flushes under way at that moment, or the next one. Later
  * ones bring what is newer, and be it the zeroes around a part in a grain that is used again.
  */
-static bool older_than_fua(const struct player *p, u64 sector, const void *data)
+static bool older_than_fua(const struct player *p, const struct lw_entry *e, u64 sector,
+			   const void *data)
 {
 	const u64 *old = image_at(p->img, sector);
 	u32 fua = p->fua_epoch[sector];
@@ -84,7 +85,7 @@ static bool older_than_fua(const struct player *p, u64 sector, const void *data)
 		return order < 0;
 	if (p->history && stamp_read(old, p->seed, old[3], &s) == STAMP_GOOD &&
 	    stamp_read(data, p->seed, s.sector, &s) == STAMP_ZERO)
-		return !history_zeroed_since(p->history, old[3], old[2], p->now);
+		return !history_zeroed_since(p->history, old[3], old[2], p->clock[e - p->log->entry]);
 	return fua == p->epoch;
 }
 
@@ -92,7 +93,7 @@ static void put_sector(struct player *p, const struct lw_entry *e, u64 i, bool d
 {
 	const u8 *data = e->data + (i << SECTOR_SHIFT);
 
-	if (!older_than_fua(p, e->sector + i, data))
+	if (!older_than_fua(p, e, e->sector + i, data))
 		image_put(p->img, e->sector + i, data, 1, durable);
 }
 

@@ -19,7 +19,7 @@ struct player {
 	bool durable;		/* which image: see image_put() */
 	u64 seed;
 	const struct history *history;	/* NULL: what is logged is not of the workload */
-	u64 now;		/* the clock at the cut that is next */
+	const u64 *clock;	/* with a history: [entry] of the workload when it was logged */
 	u64 at;			/* all before it has been seen */
 	u64 held;		/* held .. at-1 wait for the flush at @at */
 	u32 epoch;		/* flushes so far, + 2 */

@@ -162,6 +162,7 @@ static struct run {
 	struct moment moment;
 	u8 *fua;
 	u64 mail_seen;		/* entries whose mail is in moment */
+	u64 *clock;		/* [entry]: when what is logged there was complete, at the latest */
 
 	/* for messages */
 	const struct cut *now;
@@ -253,13 +254,16 @@ static void see_event(const struct trace_event *ev)
 	}
 }
 
-/* The first mark at or after @entry was complete then: nothing newer can be in the image. */
-static u64 clock_at(u64 entry)
+/* The first mark at or after an entry was complete then: nothing newer can be in the image. */
+static u64 *clocks(void)
 {
-	for (; entry < run.log.nr; entry++)
-		if (is_mail(&run.log.entry[entry]))
-			return mail_event(&run.log.entry[entry])->marked;
-	return TRACE_NEVER;
+	u64 *clock = xcalloc(run.log.nr + 1, sizeof(*clock)), i = run.log.nr;
+
+	clock[i] = TRACE_NEVER;
+	while (i--)
+		clock[i] = is_mail(&run.log.entry[i]) ?
+			   mail_event(&run.log.entry[i])->marked : clock[i + 1];
+	return clock;
 }
 
 static void moment_at(u64 entry)
@@ -270,7 +274,7 @@ static void moment_at(u64 entry)
 	for (; run.mail_seen < entry; run.mail_seen++)
 		if (is_mail(&run.log.entry[run.mail_seen]))
 			see_event(mail_event(&run.log.entry[run.mail_seen]));
-	m->now = clock_at(entry);
+	m->now = run.clock[entry];
 	memset(m->rank_max, 0, sizeof(m->rank_max));
 	for (i = 0; i < run.trace.nr_deltas; i++)
 		if (run.trace.delta[i].begin <= m->now)
@@ -412,7 +416,6 @@ static void cut_all(void)
 		if (opt.seconds && seconds_now() - start > opt.seconds)
 			break;
 		moment_at(c->entry);
-		run.player.now = run.moment.now;
 		player_advance(&run.player, c->entry);
 		if (opt.only && opt.only != c->nr + 1)
 			continue;
@@ -475,6 +478,8 @@ static void set_up_replay(void)
 	run.moment.fua = run.fua;
 	player_init(&run.player, &run.log, &run.img, opt.record.cache, true, opt.record.seed);
 	run.player.history = &run.history;
+	run.clock = clocks();
+	run.player.clock = run.clock;
 	for (i = 0; i < TRACE_CHAINS; i++) {
 		struct checker *k = &run.check[i];
 
