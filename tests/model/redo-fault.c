@@ -33,7 +33,7 @@
 static struct {
 	u64 seed, from, to, stride, seconds, sectors;
 	u32 grain, threads, watchdog, check_every;
-	bool small_journal, exercise;
+	bool small_journal, cut;
 	const char *redosetup;
 	struct injection inject;
 } opt = {
@@ -101,6 +101,41 @@ static void store_clear(struct store *s)
 	if (fallocate(s->loop.memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
 		      s->loop.sectors << SECTOR_SHIFT))
 		die_errno("fallocate");
+}
+
+/* A piece of a store's content; what is in none is a hole. */
+struct piece {
+	struct piece *next;
+	u64 at, bytes;
+	u8 data[];
+};
+
+static struct piece *copy_take(const struct store *s)
+{
+	struct piece *all = NULL, *p;
+	off_t from, to = 0;
+
+	while ((from = lseek(s->loop.memfd, to, SEEK_DATA)) >= 0) {
+		to = lseek(s->loop.memfd, from, SEEK_HOLE);
+		p = xmalloc(sizeof(*p) + to - from);
+		*p = (struct piece){ .next = all, .at = from, .bytes = to - from };
+		memcpy(p->data, s->map + from, p->bytes);
+		all = p;
+	}
+	return all;
+}
+
+/* Brings it back, and frees the copy. */
+static void copy_restore(struct store *s, struct piece *all)
+{
+	struct piece *p;
+
+	store_clear(s);
+	while ((p = all)) {
+		all = p->next;
+		memcpy(s->map + p->at, p->data, p->bytes);
+		free(p);
+	}
 }
 
 static void stores_open(void)
@@ -538,6 +573,23 @@ static void batches(u32 n)
 		batch(rng_between(&run.rng, 1, BATCH_MAX), false);
 }
 
+/* As if the power had been cut: the journal has to be replayed. */
+static void cut(void)
+{
+	struct piece *copy[DELTAS];
+	u32 i;
+
+	batches(2);
+	flush();
+	batches(1);
+	for (i = 0; i < run.path.depth; i++)
+		copy[i] = copy_take(&delta[run.path.delta[i]]);
+	deactivate();
+	for (i = 0; i < run.path.depth; i++)
+		copy_restore(&delta[run.path.delta[i]], copy[i]);
+	ledger_lost(&run.live);
+}
+
 static void workload(void)
 {
 	u32 i;
@@ -559,9 +611,13 @@ static void workload(void)
 	read_some(3);
 	run.step = "reopening";
 	if (!run.broken) {
-		deactivate();
+		if (opt.cut)
+			cut();
+		else
+			deactivate();
 		if (log_lost())
 			ledger_lost(&run.live);
+		run.broken = false;
 		if (!activate())
 			return;
 	}
@@ -819,11 +875,11 @@ static void sweep(void)
 
 static void how_to_repeat(void)
 {
-	fprintf(stderr, "at n = %llu, %s; repeat: redo-fault --seed %llu --what %s --kinds %s --scope %s --when %s --grain %u --size %llus --threads %u%s --from %llu --to %llu\n",
+	fprintf(stderr, "at n = %llu, %s; repeat: redo-fault --seed %llu --what %s --kinds %s --scope %s --when %s --grain %u --size %llus --threads %u%s%s --from %llu --to %llu\n",
 		(unsigned long long)run.n, run.step, (unsigned long long)opt.seed,
 		opt.inject.what, opt.inject.kinds, opt.inject.scope, opt.inject.when,
 		opt.grain * SECTOR_SIZE, (unsigned long long)opt.sectors, opt.threads,
-		opt.small_journal ? " --small-journal" : "",
+		opt.small_journal ? " --small-journal" : "", opt.cut ? " --cut" : "",
 		(unsigned long long)run.n, (unsigned long long)run.n);
 }
 
@@ -841,6 +897,7 @@ static const struct option long_options[] = {
 	{ "size", required_argument, NULL, 'z' },
 	{ "threads", required_argument, NULL, 'j' },
 	{ "small-journal", no_argument, NULL, 'J' },
+	{ "cut", no_argument, NULL, 'C' },
 	{ "redosetup", required_argument, NULL, 'R' },
 	{ "watchdog", required_argument, NULL, 'W' },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -861,6 +918,7 @@ static const char help_text[] =
 "  --size SIZE      of the disk (1M)\n"
 "  --threads N      of the workload (0: one after the other, always the same order)\n"
 "  --small-journal  deltas with the smallest journal\n"
+"  --cut            the power is cut in the middle of the workload\n"
 "  --redosetup P    program that checks the deltas offline, every tenth time\n"
 "  --watchdog N     seconds in which a run must end (90)\n"
 "  --verbose\n";
@@ -884,6 +942,7 @@ static void parse(int argc, char **argv)
 		case 'z': opt.sectors = parse_size(optarg); break;
 		case 'j': opt.threads = parse_number(optarg); break;
 		case 'J': opt.small_journal = true; break;
+		case 'C': opt.cut = true; break;
 		case 'R': opt.redosetup = optarg; break;
 		case 'W': opt.watchdog = parse_number(optarg); break;
 		case 'v': verbose = true; break;
