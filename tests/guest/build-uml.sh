@@ -18,11 +18,10 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-. "$here/../lib/cache.sh"
+. "$here/linux-source.sh"
 
-series=6.12
+arch=um image=linux
 lean_hz=1000	# most of a campaign is waiting for ticks; under KASAN they cost more
-source=/usr/src/linux-source-$series.tar.xz
 kind=uml
 [[ ${1:-} == --lean ]] && { kind=uml-lean; shift; }
 
@@ -75,26 +74,11 @@ tweak_source() {
 
 tweaks=(tweak_source tweak_registers)
 [[ $kind == uml-lean ]] || tweaks+=(tweak_time_travel)
-version=$(package_version linux-source-$series)
-tree=$REDO_CACHE/$kind-$version-$({ configuration; declare -f "${tweaks[@]}"; } | sha256sum | cut -c1-12)
-fragment=$tree.config
-stamp=$tree/.redo-complete
-log=$tree.log
 
-# GPU drivers and other machines' code are two thirds of the source; leaving
-# them out saves a minute.  Kconfig files stay, since the top one includes them.
-unpack() {
-	rm -rf "$tree"
-	mkdir -p "$tree"
-	local other=() arch
-	for arch in alpha arc arm arm64 loongarch m68k mips powerpc riscv s390 sh sparc; do
-		other+=("--exclude=*/arch/$arch/*.[chS]" "--exclude=*/arch/$arch/boot/dts")
-	done
-	tar -C "$tree" --strip-components=1 -xf "$source" "${other[@]}" \
-		--exclude='*/drivers/gpu/*.[ch]' \
-		--exclude='*/drivers/net/ethernet/*.[ch]' --exclude='*/drivers/net/wireless/*.[ch]' \
-		--exclude='*/drivers/media/*.[ch]' --exclude='*/sound/*.[ch]' \
-		--exclude='*/tools/testing/selftests' --exclude='*/Documentation/devicetree'
+# What the cached kernel depends on, besides the source's version
+recipe() {
+	configuration
+	declare -f "${tweaks[@]}"
 }
 
 # UML does not ask for its HZ.
@@ -103,53 +87,10 @@ set_hz() {
 		sed -i "/^config HZ/,/default/s/default .*/default $lean_hz/" "$tree/arch/um/Kconfig"
 }
 
-# Kconfig drops silently what it cannot satisfy.  A test kernel without KASAN
-# would pass everything, so that is an error here.
-verify_config() {
-	local line bad=0
-	while read -r line; do
-		[[ $line == *'--- optional'* ]] && break
-		[[ $line == CONFIG_* ]] || continue
-		if ! grep -qxF "$line" "$tree/.config"; then
-			echo "build-uml.sh: the kernel's configuration did not take $line" >&2
-			bad=1
-		fi
-	done < "$fragment"
-	return $bad
+finish_source() {
+	set_hz && tweak_source &&
+	{ [[ $kind == uml-lean ]] || tweak_time_travel; }
 }
 
-umake() {
-	make -s -C "$tree" ARCH=um "$@"
-}
-
-build_tree() {
-	unpack &&
-	set_hz &&
-	tweak_source &&
-	{ [[ $kind == uml-lean ]] || tweak_time_travel; } &&
-	configuration > "$fragment" &&
-	umake allnoconfig KCONFIG_ALLCONFIG="$fragment" &&
-	verify_config &&
-	umake -j"$(nproc)" linux modules &&
-	umake modules_install INSTALL_MOD_PATH="$tree/root" &&
-	touch "$stamp"
-}
-
-build() {
-	[[ -e $stamp ]] && return
-	echo "build-uml.sh: building User-Mode-Linux $version, $kind (about 5 minutes); log in $log" >&2
-	build_tree > "$log" 2>&1 && return
-	tail -n 30 "$log" >&2
-	return 1
-}
-
-case ${1:-} in
---print-dir)
-	[[ -e $stamp ]] || { echo "build-uml.sh: not built yet" >&2; exit 1; } ;;
-'')
-	with_lock "$kind" build ;;
-*)
-	sed -n '4,18s/^# \?//p' "${BASH_SOURCE[0]}"
-	exit 2 ;;
-esac
+main_build "$@"
 echo "$tree"
