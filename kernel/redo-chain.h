@@ -113,6 +113,7 @@ struct redo_chain {
 	struct delayed_work tick;	/* commit timer */
 	struct delayed_work idle;	/* checkpoint when nothing else happens */
 	unsigned long last_commit;	/* jiffies; commit worker only */
+	int commit_error;		/* of the last commit; commit worker to write */
 	unsigned long resumed;		/* jiffies */
 	struct work_struct event_work;
 	struct dm_kcopyd_client *kcopyd;
@@ -121,7 +122,7 @@ struct redo_chain {
 	spinlock_t lock;
 	/* Under lock. */
 	enum redo_mode mode;		/* read without it, too */
-	enum redo_space space;
+	enum redo_space space;		/* read without it, too; commit worker to write */
 	bool committing;		/* a commit is in flight */
 	bool suspending;		/* read without it, too */
 	bool parked;			/* suspended: nothing may be started */
@@ -129,11 +130,10 @@ struct redo_chain {
 	bool lost;			/* what was acknowledged could not be committed */
 	unsigned long no_space_since;	/* jiffies */
 	struct list_head changes;	/* of the next commit, in the order they happened */
-	u32 nr_changes;
+	u32 nr_changes;			/* read without it, too */
 	bool force_commit;		/* drain: flush even if nothing is listed */
 	bool idle_expired;		/* a checkpoint now disturbs nobody */
 	bool timer_expired;		/* what is listed has waited long enough */
-	int commit_error;		/* of the last commit */
 	struct bio_list commit_waiters;	/* flushes and FUA writes */
 	struct bio_list deferred;	/* for the workers */
 	struct bio_list no_space;	/* wait for a unit */

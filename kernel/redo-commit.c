@@ -101,7 +101,7 @@ bool redo_commit_add(struct redo_chain *c, struct redo_change *change)
 		merged = true;
 	} else {
 		list_add_tail(&change->list, &c->changes);
-		c->nr_changes++;
+		WRITE_ONCE(c->nr_changes, c->nr_changes + 1);
 	}
 	nr = c->nr_changes;
 	spin_unlock_irqrestore(&c->lock, flags);
@@ -186,7 +186,7 @@ static bool grab(struct redo_chain *c, struct batch *b)
 		return false;
 	}
 	list_splice_init(&c->changes, &b->changes);
-	c->nr_changes = 0;
+	WRITE_ONCE(c->nr_changes, 0);
 	b->waiters = c->commit_waiters;
 	bio_list_init(&c->commit_waiters);
 	b->failed = c->failed;
@@ -357,7 +357,7 @@ static void run_batch(struct redo_chain *c, struct batch *b)
 		end_waiters(&b->waiters, r);
 		drop_changes(c, &b->changes, r);
 	}
-	c->commit_error = r;
+	WRITE_ONCE(c->commit_error, r);
 	while ((bio = bio_list_pop(&b->failed)))
 		restore(c, bio);
 	if (!r && redo_delta_wants_checkpoint(c->active, redo_evict_eighth()))
@@ -457,7 +457,7 @@ int redo_commit_drain(struct redo_chain *c)
 	spin_unlock_irq(&c->lock);
 	redo_commit_kick(c);
 	flush_work(&c->commit_work);
-	return c->commit_error;
+	return READ_ONCE(c->commit_error);	/* of ours, or of a later one */
 }
 
 int redo_commit_init(struct redo_chain *c)

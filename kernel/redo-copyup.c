@@ -69,7 +69,7 @@ static void copy_done(int read_err, unsigned long write_err, void *context)
 	struct bio *bio = context;
 
 	if (read_err || write_err)
-		redo_io(bio)->copy_error = BLK_STS_IOERR;
+		WRITE_ONCE(redo_io(bio)->copy_error, BLK_STS_IOERR);
 	put_copy(bio);
 }
 
@@ -89,7 +89,7 @@ static void zero_region(struct redo_io *io, const struct dm_io_region *to)
 	int r = blkdev_issue_zeroout(to->bdev, to->sector, to->count, GFP_NOIO, 0);
 
 	if (r)
-		io->copy_error = errno_to_blk_status(r);
+		WRITE_ONCE(io->copy_error, errno_to_blk_status(r));
 }
 
 /* Fill [off, off + count) sectors of the new grain from where @word points. */

@@ -103,7 +103,7 @@ struct redo_unit {
 	struct rcu_head rcu;
 	u64 nr;
 	struct redo_unit_bits *bits;	/* set and freed under mutex + alloc_lock */
-	u32 pending;			/* alloc_lock: bits set in out (data) */
+	u32 pending;			/* alloc_lock to write: bits set in out (data) */
 	u32 free;			/* alloc_lock: bits clear in work */
 	u32 cursor;			/* alloc_lock: where to look next in work */
 	u32 kept;			/* alloc_lock: bits set in kept */
@@ -140,7 +140,7 @@ struct redo_delta {
 	bool torn;			/* mutex: the other superblock slot is corrupt */
 	bool loading;			/* mutex: replay; allocations may fail */
 	bool active;			/* mutex to write: takes commits */
-	int load_error;			/* mutex */
+	int load_error;			/* mutex to write */
 	int blind;			/* mutex: why replay gave up the allocation tree, or 0 */
 	struct xarray bad_leaves;	/* of the map, that replay could not follow; until loaded */
 	bool failed;			/* mutex to write: nothing is written any more */
@@ -191,7 +191,7 @@ struct redo_delta {
 	struct delayed_work scan_work;	/* goes on with the scan while active */
 	u64 pick_next;			/* mutex: where to look for a unit to reuse */
 	u64 n_known;			/* mutex: units in the summary */
-	u64 n_free, n_meta, n_data;	/* mutex: of them */
+	u64 n_free, n_meta, n_data;	/* mutex to write: of them */
 	u64 meta_free;			/* mutex: clear bits of the known metadata units ... */
 	u64 meta_quar;			/* ... of which these wait for the next checkpoint */
 	u64 meta_unit, meta_next;	/* mutex: where metadata blocks come from */

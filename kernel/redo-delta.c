@@ -205,8 +205,10 @@ struct redo_delta *redo_delta_get(struct block_device *bdev)
 		if (!d->ready) {
 			/* Another getter may have failed; the object goes with the last of us. */
 			r = d->load_error;
-			if (!r)
-				r = d->load_error = redo_delta_open(d);
+			if (!r) {
+				r = redo_delta_open(d);
+				WRITE_ONCE(d->load_error, r);
+			}
 		}
 		mutex_unlock(&d->mutex);
 		if (r) {
@@ -350,7 +352,8 @@ int redo_delta_load(struct redo_delta *d)
 	mutex_lock(&d->mutex);
 	r = d->load_error;
 	if (!r && !d->loaded) {
-		r = d->load_error = redo_delta_do_load(d);
+		r = redo_delta_do_load(d);
+		WRITE_ONCE(d->load_error, r);
 		if (r)
 			DMERR("%s: cannot be loaded: error %d", d->name, r);
 		else	/* pairs with redo_delta_loaded() */

@@ -17,7 +17,7 @@ static bool extends(const struct redo_target *t, const struct redo_chain *old)
 	u32 i;
 
 	if (!old->writable || !t->writable || old->len != t->ti->len ||
-	    old->mode != REDO_MODE_RW || t->nr_deltas < old->nr_deltas ||
+	    READ_ONCE(old->mode) != REDO_MODE_RW || t->nr_deltas < old->nr_deltas ||
 	    old->slot[0].bdev != t->base->bdev)
 		return false;
 	if (t->chain->grain_sectors != old->grain_sectors)
@@ -170,7 +170,7 @@ static int bring_up(struct redo_chain *c)
 	c->active = c->slot[c->active_slot].delta;
 	/* What was full is not what is written to now; the commit worker looks at once. */
 	spin_lock_irq(&c->lock);
-	c->space = REDO_SP_OK;
+	WRITE_ONCE(c->space, REDO_SP_OK);
 	spin_unlock_irq(&c->lock);
 	return 0;
 }
@@ -212,7 +212,7 @@ static int switch_chain(struct redo_target *t, struct redo_chain **dismissed,
 		*dismissed = old;
 	}
 	c = t->chain;
-	c->ti = t->ti;
+	WRITE_ONCE(c->ti, t->ti);	/* event_run() may be late */
 	c->features = t->features;
 	if (list_empty(&c->registry))
 		redo_chain_attach(c);

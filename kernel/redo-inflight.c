@@ -50,7 +50,7 @@ static void redo_inflight_poll(struct redo_inflight *f)
 	if (__redo_inflight_idle(f, !f->idx)) {
 		smp_mb(); /* the drained generation's use is over before anyone reuses */
 		WRITE_ONCE(f->idx, !f->idx);
-		f->completed++;
+		WRITE_ONCE(f->completed, f->completed + 1);
 	}
 	spin_unlock_irqrestore(&f->lock, flags);
 }

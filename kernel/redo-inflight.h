@@ -20,7 +20,7 @@ struct redo_inflight_cpu {
 struct redo_inflight {
 	struct redo_inflight_cpu __percpu *cpu;
 	unsigned int idx;	/* generation that enter() uses; written under lock */
-	u64 completed;		/* generations that have drained; under lock */
+	u64 completed;		/* generations that have drained; written under lock */
 	spinlock_t lock;
 };
 

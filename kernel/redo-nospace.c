@@ -11,7 +11,13 @@
 
 bool redo_nospace_pending(struct redo_chain *c)
 {
-	return !bio_list_empty(&c->no_space);
+	unsigned long flags;
+	bool pending;
+
+	spin_lock_irqsave(&c->lock, flags);
+	pending = !bio_list_empty(&c->no_space);
+	spin_unlock_irqrestore(&c->lock, flags);
+	return pending;
 }
 
 void redo_nospace_hold(struct redo_chain *c, struct bio *bio)
@@ -67,7 +73,7 @@ static void set_space(struct redo_chain *c, enum redo_space space)
 
 	spin_lock_irqsave(&c->lock, flags);
 	changed = c->space != space;
-	c->space = space;
+	WRITE_ONCE(c->space, space);
 	if (changed && space == REDO_SP_QUEUEING)
 		c->no_space_since = jiffies;
 	spin_unlock_irqrestore(&c->lock, flags);

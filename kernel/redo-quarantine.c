@@ -161,7 +161,7 @@ static void redo_unit_withdraw(struct redo_delta *d, struct redo_unit *u)
 	u->role = REDO_ROLE_NONE;
 	if (u->pending) {
 		bitmap_zero(u->bits->out, REDO_UNIT_BLOCKS);
-		u->pending = 0;
+		WRITE_ONCE(u->pending, 0);
 	}
 	spin_unlock_irqrestore(&d->alloc_lock, flags);
 	u->waiting = false;

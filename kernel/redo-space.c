@@ -380,7 +380,7 @@ static struct redo_unit *__redo_alloc_fitting(struct redo_delta *d, struct redo_
 static u32 __redo_alloc_done(struct redo_delta *d, struct redo_unit *u, u32 start, u32 n, u64 *phys)
 {
 	bitmap_set(u->bits->out, start, n);
-	u->pending += n;
+	WRITE_ONCE(u->pending, u->pending + n);
 	d->out_grains += n;
 	d->credit -= n;
 	*phys = u->nr * d->gpu + start;
@@ -498,7 +498,7 @@ static void redo_give_back(struct redo_delta *d, u64 phys, u32 len, bool again)
 	for (i = slot; i < slot + len; i++) {
 		if (WARN_ON_ONCE(!__test_and_clear_bit(i, u->bits->out)))
 			continue;
-		u->pending--;
+		WRITE_ONCE(u->pending, u->pending - 1);
 		d->out_grains--;
 		d->credit++;
 		if (again && u->role != REDO_ROLE_NONE && __test_and_clear_bit(i, u->bits->work))

@@ -9,12 +9,12 @@ static const char *mode_word(const struct redo_chain *c)
 		return REDO_MODE_VIEW;
 	if (redo_chain_is_passthrough(c))
 		return REDO_MODE_PASSTHROUGH;
-	return c->mode == REDO_MODE_RW ? REDO_MODE_WRITABLE : REDO_MODE_READ_ONLY;
+	return READ_ONCE(c->mode) == REDO_MODE_RW ? REDO_MODE_WRITABLE : REDO_MODE_READ_ONLY;
 }
 
 static const char *space_word(const struct redo_chain *c)
 {
-	switch (c->space) {
+	switch (READ_ONCE(c->space)) {
 	case REDO_SP_LOW:
 		return REDO_SPACE_LOW;
 	case REDO_SP_QUEUEING:
@@ -33,7 +33,7 @@ static unsigned int status_info(struct redo_chain *c, char *result, unsigned int
 	u32 nr = smp_load_acquire(&c->nr_deltas); /* a hand-over may be adding some */
 	unsigned int sz = 0;
 
-	if (c->mode == REDO_MODE_FAILED) {
+	if (READ_ONCE(c->mode) == REDO_MODE_FAILED) {
 		DMEMIT(REDO_STATUS_FAIL);
 		return sz;
 	}

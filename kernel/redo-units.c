@@ -146,11 +146,11 @@ static void redo_sum_count(struct redo_delta *d, u16 s, int by)
 		d->n_free += by;
 		break;
 	case REDO_UNIT_META:
-		d->n_meta += by;
+		WRITE_ONCE(d->n_meta, d->n_meta + by);
 		d->meta_free += by * (s64)(REDO_UNIT_BLOCKS - SUM_USED(s));
 		break;
 	case REDO_UNIT_DATA:
-		d->n_data += by;
+		WRITE_ONCE(d->n_data, d->n_data + by);
 		break;
 	}
 }
@@ -575,7 +575,7 @@ static void redo_space_settle(struct redo_delta *d, u64 nr, u32 slot, u32 len)
 	spin_lock_irqsave(&d->alloc_lock, flags);
 	for (i = slot; u->bits && i < slot + len; i++) {
 		if (__test_and_clear_bit(i, u->bits->out)) {
-			u->pending--;
+			WRITE_ONCE(u->pending, u->pending - 1);
 			d->out_grains--;
 		}
 	}
