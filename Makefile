@@ -33,6 +33,8 @@ help:
 	@echo '                fails, one by one (20 minutes of a processor)'
 	@echo '  check-fuzz    2000 corrupt deltas in the kernel under KASAN; the fuzz targets'
 	@echo '  fuzz          the fuzz targets on libredo, for TIME=60 seconds each (SEED=)'
+	@echo '  check-kcsan   cases that race two processors, in a kernel that looks for data races;'
+	@echo '                ARGS= goes to tests/run'
 	@echo '  check-leaks   kmemleak over a selection of cases, module loading included'
 	@echo 'And:'
 	@echo '  bench         what it costs, against dm-linear, dm-snapshot, dm-thin and qcow2, in a'
@@ -91,6 +93,9 @@ check-fuzz:
 	tests/campaign/failures corrupt $(ARGS)
 	tests/fuzz/run.sh --runs
 
+check-kcsan:
+	tests/run --kernel kcsan $(ARGS)
+
 fuzz:
 	tests/lib/packages.sh
 	tests/fuzz/run.sh --seconds $(or $(TIME),60)
@@ -115,4 +120,4 @@ clean:
 	if [ -e userspace/Makefile ]; then $(MAKE) -C userspace clean; fi
 
 .PHONY: all help modules modules-all tools lint install dkms-install check check-memory demo clean
-.PHONY: bench check-crash check-mutants check-faults check-fuzz check-leaks fuzz
+.PHONY: bench check-crash check-mutants check-faults check-fuzz check-kcsan check-leaks fuzz

@@ -84,7 +84,7 @@ prepare_results() {
 		echo "REDO_DISKS=${#disks[@]}"
 		echo "REDO_CWD=$(printf %q "$PWD")"
 		# what asks cases for more, or for something else, than usual
-		for name in REDO_SEED REDO_GRAINS REDO_TIMEOUT; do
+		for name in REDO_SEED REDO_GRAINS REDO_SECONDS REDO_TIMEOUT; do
 			[[ -z ${!name:-} ]] || echo "$name=$(printf %q "${!name}")"
 		done
 	} > "$results/environment"

@@ -4,7 +4,7 @@
 # Builds the initramfs with which QEMU guests reach their root (the host's, over
 # 9p).  Cached beside the kernel; prints its path.
 #
-# Usage: initramfs.sh <directory that debian-kernel.sh printed>
+# Usage: initramfs.sh <directory that debian-kernel.sh or build-kcsan.sh printed>
 
 set -euo pipefail
 
@@ -32,6 +32,7 @@ build() {
 	cp /bin/busybox "$dir/bin/busybox"
 	cp "$here/root-qemu.sh" "$dir/init"
 	chmod 755 "$dir/init"
+	: > "$dir/modules/order"	# a kernel that has them all built in needs none
 	for file in $(module_files); do
 		name=$(basename "$file" .xz)
 		if [[ $file == *.xz ]]; then

@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Usage: run-qemu.sh 6.1|6.12 [options] [--] <command> [<argument>...]
+# Usage: run-qemu.sh 6.1|6.12|kcsan [options] [--] <command> [<argument>...]
 #
-# Runs a command in a guest with Debian's stock kernel of that series, 2 CPUs.
+# Runs a command in a guest with Debian's stock kernel of that series, 2 CPUs, or with
+# the kernel of build-kcsan.sh.
 # REDO_ACCEL=tcg or kvm chooses the accelerator; by default KVM is used where a
 # guest has been seen to work with it.  REDO_ACCEL=icount: emulated, and time in the
 # guest is the number of instructions that it has executed, one a nanosecond on both
@@ -15,11 +16,14 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/guest.sh"
 
 series=${1:-}
-[[ $series == 6.1 || $series == 6.12 ]] || usage
+[[ $series == 6.1 || $series == 6.12 || $series == kcsan ]] || usage
 shift
 silence=45
 parse_options "$@"
-kernel=$("$here/debian-kernel.sh" "$series")
+case $series in
+kcsan)	kernel=$("$here/build-kcsan.sh") silence=150 ;;
+*)	kernel=$("$here/debian-kernel.sh" "$series") ;;
+esac
 initramfs=$("$here/initramfs.sh" "$kernel")
 
 # A /dev/kvm may be there on which a guest hangs: only one that has booted counts.
@@ -64,10 +68,16 @@ for i in "${!disks[@]}"; do
 	)
 done
 
+# KCSAN: the other processor is to get somewhere while this one watches an address, also
+# where the host lets them take turns: long looks at one access in 500 or so.
+watch=''
+[[ $series != kcsan ]] ||
+	watch='kcsan.udelay_task=4000 kcsan.udelay_interrupt=400 kcsan.skip_watch=1000'
+
 # TCG is slow and shares its processors: what looks like a lock-up to a watchdog
 # made for real hardware is none.
 cmdline="console=ttyS0 loglevel=7 panic=-1 mitigations=off nokaslr random.trust_cpu=on
 	watchdog_thresh=60 rcupdate.rcu_cpu_stall_timeout=120
-	REDO_RESULTS=$results REDO_TOP=$top $append"
+	REDO_RESULTS=$results REDO_TOP=$top $watch $append"
 
 run_guest qemu-system-x86_64 "${arguments[@]}" -append "${cmdline//$'\n'/ }"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.1
+# kernels: uml 6.1 kcsan
 #
 # Random writes, FUA writes, discards, zeroes, flushes and reads against a model,
 # with three grain sizes, with and without a write cache below, on a disk whose

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml 6.12 kcsan
 #
 # Two writers of alternating sectors and a reader, all on the same grains, while
 # snapshots put these grains below again and again.

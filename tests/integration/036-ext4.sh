@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.1 6.12 kcsan
 #
 # ext4 in use on a chain, snapshots under it: each is a clean filesystem with the
 # files of its time.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.1 6.12 kcsan
 # timeout: 480
 #
 # Snapshots in both orders that dmsetup allows while fio writes and verifies;

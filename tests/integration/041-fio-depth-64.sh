@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml 6.12 kcsan
 # timeout: 480
 #
 # fio writes everything in mixed block sizes, 64 at a time, with snapshots

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml 6.12 kcsan
 #
 # The hand-over from one table to the next when something is wrong with it: the
 # old one can be loaded again and nothing is lost.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml 6.12 kcsan
 #
 # Leaves and directories of the map come and go while they are used: no memory for
 # them, and the kernel asks for it back all the time.

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.1 6.12 kcsan
 #
 # A delta without a free unit: writes that need space wait, reads and overwrites
 # go on; the device grows under it and everything that waited is done.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml 6.12 kcsan
 #
 # Full with writes queued: "suspend --noflush; load; resume" with one more delta
 # is the rescue, in both orders; without one, the writes go on waiting.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml
+# kernels: uml kcsan
 # timeout: 400
 #
 # A request to a lower device fails, or an allocation of the module: some of all
@@ -8,6 +8,12 @@
 
 . "$TOP/tests/lib/fault.sh"
 load_fault_target
+
+# Where data races are looked for: four threads, and what they meet when a request fails
+if [[ $KERNEL == kcsan ]]; then
+	faults 401 --threads 4 --small-journal
+	exit
+fi
 
 faults 101
 faults 151 --when after --kinds w --small-journal

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.1 6.12 kcsan
 # timeout: 900
 #
 # Random sequences of writes, flushes, discards, write-zeroes, snapshots (with I/O

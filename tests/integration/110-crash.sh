@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
+# kernels: uml 6.1 6.12 kcsan
 # timeout: 900
 #
 # Power cuts on lower devices with a write cache: what was not flushed is lost,

@@ -4,12 +4,12 @@
 # bash of the case's own.  A command that fails ends the case as failed, unless
 # it is tested (if, ||, !).  The environment:
 #	CASE		the case's name
-#	KERNEL		uml, 6.1 or 6.12
+#	KERNEL		uml, 6.1, 6.12 or kcsan
 #	TOP		the checkout
 #	SCRATCH		an empty directory on tmpfs, gone after the case
 #
 # A case's header may declare
-#	# kernels: uml 6.12	where it runs (default: everywhere)
+#	# kernels: uml 6.12	where it runs (default: everywhere but in kcsan)
 #	# timeout: 300		seconds until it fails (default 180)
 
 set -eEuo pipefail

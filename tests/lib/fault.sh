@@ -13,8 +13,10 @@ defer eval 'echo 0 > /sys/kernel/rcu_expedited'
 
 load_fault_target() {
 	dmsetup targets | grep -q '^redo-fault ' && return
-	[[ -e $TOP/build/fault/dm-redo-fault.ko ]] || skip 'no dm-redo-fault.ko'
-	insmod "$TOP/build/fault/dm-redo-fault.ko"
+	local module=$TOP/build/fault/dm-redo-fault.ko
+	[[ $KERNEL == uml ]] || module=$TOP/build/fault-$KERNEL/dm-redo-fault.ko
+	[[ -e $module ]] || skip 'no dm-redo-fault.ko'
+	insmod "$module"
 	defer rmmod dm_redo_fault
 }
 

@@ -12,8 +12,10 @@
 #	mutants	the same with the breakages of kernel/redo-mutate.h in it
 #	6.1	dm-redo.ko for Debian's 6.1 kernel
 #	6.12	dm-redo.ko for Debian's 6.12 kernel
+#	kcsan	dm-redo.ko for the kernel that looks for data races
 #	host	dm-redo.ko for $KDIR, by default the running kernel's headers
 #	fault	dm-redo-fault.ko for the User-Mode-Linux kernel: fails requests, for tests
+#	fault-kcsan	the same for the kernel that looks for data races
 #
 # Prints the module's path.  W=1, C=1 and the like go to kbuild.
 # STRICT=1 makes any warning, of the compiler, modpost or sparse, an error.
@@ -35,9 +37,17 @@ kunit)
 	kdir=$("$top/tests/guest/build-uml.sh")
 	args=(ARCH=um REDO_KUNIT=1)
 	module=dm-redo-kunit.ko ;;
-fault)
-	kdir=$("$top/tests/guest/build-uml.sh")
-	args=(ARCH=um)
+kcsan)
+	kdir=$("$top/tests/guest/build-kcsan.sh")/kdir
+	# With lines, for scripts/faddr2line
+	args=(KCFLAGS=-g) ;;
+fault | fault-kcsan)
+	if [[ $flavour == fault ]]; then
+		kdir=$("$top/tests/guest/build-uml.sh")
+		args=(ARCH=um)
+	else
+		kdir=$("$top/tests/guest/build-kcsan.sh")/kdir
+	fi
 	module=dm-redo-fault.ko
 	sources='tests/fault/Kbuild tests/fault/*.c' ;;
 lean | mutants)
@@ -51,7 +61,7 @@ lean | mutants)
 host)
 	kdir=${KDIR:-/lib/modules/$(uname -r)/build} ;;
 *)
-	sed -n '4,20s/^# \?//p' "${BASH_SOURCE[0]}" >&2
+	sed -n '4,22s/^# \?//p' "${BASH_SOURCE[0]}" >&2
 	exit 2 ;;
 esac
 
