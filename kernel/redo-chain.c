@@ -90,7 +90,12 @@ static int init_queues(struct redo_chain *c)
 	c->wq = alloc_workqueue("redo", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!c->wq)
 		return -ENOMEM;
-	c->commit_wq = alloc_ordered_workqueue("redo_commit", WQ_MEM_RECLAIM);
+	/*
+	 * Bound, so that the commit that a flush waits for runs where the flush came from
+	 * and no other processor has to be woken for it. There is one work item, which the
+	 * workqueue never runs twice at a time; a checkpoint may take long.
+	 */
+	c->commit_wq = alloc_workqueue("redo_commit", WQ_MEM_RECLAIM | WQ_CPU_INTENSIVE, 0);
 	return c->commit_wq ? 0 : -ENOMEM;
 }
 

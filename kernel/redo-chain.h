@@ -106,7 +106,7 @@ struct redo_chain {
 	struct mutex build_lock[REDO_BUILD_LOCKS];
 
 	struct workqueue_struct *wq;		/* deferred bios, WQ_MEM_RECLAIM */
-	struct workqueue_struct *commit_wq;	/* commit and housekeeping: ordered */
+	struct workqueue_struct *commit_wq;	/* commit and housekeeping; see init_queues() */
 	struct redo_worker worker[REDO_WORKERS];
 	unsigned int next_worker;		/* round robin; lock */
 	struct work_struct commit_work;

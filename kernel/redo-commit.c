@@ -2,7 +2,7 @@
 /*
  * Group commit. Completed changes gather on a list; a flush, a FUA write or the
  * timer has them written to the journal, all that have gathered meanwhile in one
- * go. One ordered worker does this and all other changes of metadata, so there
+ * go. One work item does this and all other changes of metadata, so there
  * is no lock between them.
  *
  * Why a flush is right: a change is on the list before its words can be seen, so
