@@ -125,15 +125,28 @@ bool history_may_hold(const struct history *h, const struct moment *m, u64 secto
 	return gen == d->content[sector];
 }
 
-bool history_zeroed_since(const struct history *h, u64 sector, u64 gen, u64 now)
+static bool emptied_since(const struct history *h, u64 sector, u64 gen, u64 now, bool discards)
 {
-	const struct trace *t = h->trace;
+	const struct trace_op *op;
 	u32 i;
 
-	for (i = h->first[sector + 1]; i-- > h->first[sector] && h->ops[i] > gen; )
-		if (t->op[h->ops[i]].kind == TRACE_ZERO && t->op[h->ops[i]].submit <= now)
+	for (i = h->first[sector + 1]; i-- > h->first[sector] && h->ops[i] > gen; ) {
+		op = &h->trace->op[h->ops[i]];
+		if (op->submit <= now &&
+		    (op->kind == TRACE_ZERO || (discards && op->kind == TRACE_DISCARD)))
 			return true;
+	}
 	return false;
+}
+
+bool history_zeroed_since(const struct history *h, u64 sector, u64 gen, u64 now)
+{
+	return emptied_since(h, sector, gen, now, false);
+}
+
+bool history_freed_since(const struct history *h, u64 sector, u64 gen, u64 now)
+{
+	return emptied_since(h, sector, gen, now, true);
 }
 
 void history_print(const struct history *h, u64 sector)

@@ -36,6 +36,8 @@ bool history_may_hold(const struct history *h, const struct moment *m, u64 secto
 		      u64 gen, int top, u64 *expected);
 /* Has a write-zeroes of @sector after @gen begun by clock @now? */
 bool history_zeroed_since(const struct history *h, u64 sector, u64 gen, u64 now);
+/* The same for a discard or a write-zeroes: is its grain free to be used for another? */
+bool history_freed_since(const struct history *h, u64 sector, u64 gen, u64 now);
 void history_print(const struct history *h, u64 sector);
 
 #endif /* TEST_HISTORY_H */

@@ -24,29 +24,37 @@ void player_free(struct player *p)
 	free(p->fua_epoch);
 }
 
+/* What is logged now without FUA: may it be older than the last FUA write there? */
+static bool fua_in_doubt(const struct player *p, u64 sector)
+{
+	u32 fua = p->fua_epoch[sector];
+
+	return p->cache && fua && p->epoch <= fua + FLUSHES_UNDER_WAY;
+}
+
 /*
  * After a discard a device may return the old data, zeroes or anything. What it
- * is has been drawn once for all for each discard of a log.
+ * is has been drawn once for all for each discard of a log. Where the discard may be
+ * older than what is there, the old data it is.
  */
 static void put_discard(struct player *p, u64 nr, const struct lw_entry *e, bool durable)
 {
-	static u8 garbage[64 * SECTOR_SIZE];
+	static u8 garbage[SECTOR_SIZE];
+	const void *data = garbage;
 	struct rng rng;
-	u64 at, n;
+	u64 sector;
 
 	rng_init(&rng, p->seed, 0x10000000 + nr);
 	switch (rng_below(&rng, 3)) {
 	case 0:
 		return;
 	case 1:
-		image_put(p->img, e->sector, NULL, e->sectors, durable);
-		return;
+		data = NULL;
 	}
 	memset(garbage, 0xdb, sizeof(garbage));
-	for (at = 0; at < e->sectors; at += n) {
-		n = min_u64(64, e->sectors - at);
-		image_put(p->img, e->sector + at, garbage, n, durable);
-	}
+	for (sector = e->sector; sector < e->sector + e->sectors; sector++)
+		if (!fua_in_doubt(p, sector))
+			image_put(p->img, sector, data, 1, durable);
 }
 
 /* Both stamped for the same sector? Then: is @a the older one? */
@@ -74,11 +82,10 @@ static bool older_than_fua(const struct player *p, const struct lw_entry *e, u64
 			   const void *data)
 {
 	const u64 *old = image_at(p->img, sector);
-	u32 fua = p->fua_epoch[sector];
 	struct stamp s;
 	int order;
 
-	if (!p->cache || !fua || p->epoch > fua + FLUSHES_UNDER_WAY)
+	if (!fua_in_doubt(p, sector))
 		return false;
 	order = stamp_order(data, old, p->seed);
 	if (order)
@@ -86,7 +93,7 @@ static bool older_than_fua(const struct player *p, const struct lw_entry *e, u64
 	if (p->history && stamp_read(old, p->seed, old[3], &s) == STAMP_GOOD &&
 	    stamp_read(data, p->seed, s.sector, &s) == STAMP_ZERO)
 		return !history_zeroed_since(p->history, old[3], old[2], p->clock[e - p->log->entry]);
-	return fua == p->epoch;
+	return p->fua_epoch[sector] == p->epoch;
 }
 
 static void put_sector(struct player *p, const struct lw_entry *e, u64 i, bool durable)
@@ -95,6 +102,29 @@ static void put_sector(struct player *p, const struct lw_entry *e, u64 i, bool d
 
 	if (!older_than_fua(p, e, e->sector + i, data))
 		image_put(p->img, e->sector + i, data, 1, durable);
+}
+
+/*
+ * A discard below comes when a grain has been freed, and what is logged after it is of the
+ * grain's next life, unless it was of an earlier one, the log being late with it as well:
+ * then nothing that is in force has asked for the place to be freed.
+ */
+static void end_fua(struct player *p, u64 nr)
+{
+	const struct lw_entry *e = &p->log->entry[nr];
+	const u64 *old;
+	struct stamp s;
+	u64 sector;
+
+	if (!p->history || !(e->flags & LW_DISCARD))
+		return;
+	for (sector = e->sector; sector < e->sector + e->sectors; sector++) {
+		old = image_at(p->img, sector);
+		if (p->fua_epoch[sector] &&
+		    stamp_read(old, p->seed, old[3], &s) == STAMP_GOOD &&
+		    history_freed_since(p->history, old[3], old[2], p->clock[nr]))
+			p->fua_epoch[sector] = 0;
+	}
 }
 
 static void put_plain(struct player *p, u64 nr, bool durable)
@@ -133,8 +163,10 @@ static void advance_one(struct player *p)
 	if (!(e->flags & (LW_FLUSH | LW_FUA)))
 		return;	/* held */
 	if (e->flags & LW_FLUSH) {
-		for (; p->held < nr; p->held++)
+		for (; p->held < nr; p->held++) {
+			end_fua(p, p->held);
 			put_plain(p, p->held, p->durable);
+		}
 		p->epoch++;
 	}
 	if (e->data)
