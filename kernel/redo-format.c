@@ -340,6 +340,18 @@ static bool super_geometry_ok(const struct redo_super *sb)
 	       sb->journal_blocks <= REDO_JOURNAL_BLOCKS;
 }
 
+/* Numbers that only rise: from 1 on, and so that there is always a next one. */
+static bool number_ok(u64 n)
+{
+	return n && n <= REDO_NUMBER_MAX;
+}
+
+static bool super_numbers_ok(const struct redo_super *sb)
+{
+	return number_ok(sb->generation) && number_ok(sb->chain_seq) &&
+	       number_ok(sb->replay_seq) && number_ok(sb->replay_commit) && sb->incarnation;
+}
+
 enum redo_bad redo_unpack_super(const void *block, u8 slot, struct redo_super *sb)
 {
 	const struct redo_disk_super *ds = block;
@@ -362,7 +374,8 @@ enum redo_bad redo_unpack_super(const void *block, u8 slot, struct redo_super *s
 		return bad;
 	if (sb->incompat & ~REDO_INCOMPAT_SUPP)
 		return REDO_BAD_INCOMPAT;
-	return super_identity_ok(sb) && super_geometry_ok(sb) ? REDO_OK : REDO_BAD_FIELD;
+	return super_identity_ok(sb) && super_geometry_ok(sb) && super_numbers_ok(sb) ?
+	       REDO_OK : REDO_BAD_FIELD;
 }
 
 bool redo_slot_refused(enum redo_bad bad)

@@ -46,6 +46,7 @@
 #define REDO_GRAIN_SECTORS_MAX	2048	/* 1 MiB */
 
 #define REDO_MAX_DELTAS		256
+#define REDO_NUMBER_MAX		0x7fffffffffffffffULL	/* of what is counted for ever */
 
 #define REDO_UUID_SIZE		16
 #define REDO_NAME_SIZE		128	/* with the NUL */

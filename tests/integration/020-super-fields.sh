@@ -131,6 +131,18 @@ wrong d2 set journal_blocks 63 'journal|field'
 right d2 journal_blocks 64
 wrong d2 set journal_blocks 0xffffffff 'journal|field'
 
+# numbers that only rise: from 1 on, and never round
+for field in generation chain_seq replay_seq replay_commit; do
+	wrong d2 set $field 0 'field'
+	wrong d2 set $field 0x8000000000000000 'field'
+done
+right d2 chain_seq 0x7fffffffffffffff
+wrong d2 set incarnation 0 'field'
+
+# flags that mean nothing, and one that means nothing up there
+right d1 flags ^0xfffffff0
+right d2 flags ^0x80000001
+
 # a sealed one without its seal's generation
 wrong d1 set content_generation 0 'field|content'
 # d1 after another seal: not the content that d2 was put on

@@ -307,6 +307,23 @@ static const struct super_case super_cases[] = {
 	{ "journal as formatted", 272, 4, 1024, REDO_OK },
 	{ "no journal", 272, 4, 0, REDO_BAD_FIELD },
 	{ "journal absurd", 272, 4, 0xffffffff, REDO_BAD_FIELD },
+	{ "generation 0", 32, 8, 0, REDO_BAD_FIELD },
+	{ "last generation", 32, 8, ~0ULL >> 1, REDO_OK },
+	{ "generation that could come round", 32, 8, 1ULL << 63, REDO_BAD_FIELD },
+	{ "incarnation 0", 56, 8, 0, REDO_BAD_FIELD },
+	{ "incarnation of all ones", 56, 8, ~0ULL, REDO_OK },
+	{ "chain_seq 0", 184, 8, 0, REDO_BAD_FIELD },
+	{ "last chain_seq", 184, 8, ~0ULL >> 1, REDO_OK },
+	{ "chain_seq that could come round", 184, 8, ~0ULL, REDO_BAD_FIELD },
+	{ "replay_seq 0", 280, 8, 0, REDO_BAD_FIELD },
+	{ "last replay_seq", 280, 8, ~0ULL >> 1, REDO_OK },
+	{ "replay_seq that could come round", 280, 8, 1ULL << 63, REDO_BAD_FIELD },
+	{ "replay_commit 0", 288, 8, 0, REDO_BAD_FIELD },
+	{ "last replay_commit", 288, 8, ~0ULL >> 1, REDO_OK },
+	{ "replay_commit that could come round", 288, 8, ~0ULL, REDO_BAD_FIELD },
+	{ "unknown flags", 68, 4, 0xfffffff8, REDO_OK },
+	{ "meta_used absurd", 248, 8, ~0ULL, REDO_OK },
+	{ "data_used absurd", 256, 8, ~0ULL, REDO_OK },
 };
 
 static void super_case_desc(const struct super_case *c, char *desc)
