@@ -46,3 +46,44 @@ dmsetup info renamed > /dev/null 2>&1 && fail "not removed"
 line "$base" "$d1" | redosetup create fromstdin
 defer rmdm fromstdin
 both table fromstdin
+
+for words in "help" "help -c" "target-version" "target-version redo" "target-version nobody" \
+	"measure" "measure fromstdin" "measure nobody" "mangle" "mangle fromstdin" \
+	"setgeometry nobody 1 2 3 4" "setgeometry fromstdin 1" "stats list" "stats list fromstdin" \
+	"stats print nobody" "stats help" "stats nonsense" "wipe_table nobody" "wait nobody" \
+	"wait" "udevcookies" "udevflags 0"; do
+	# shellcheck disable=SC2086 # words
+	both $words
+done
+
+redosetup setgeometry fromstdin 64 16 32 0
+geometry() {
+	python3 -S -E -c 'import fcntl, struct, sys
+print(*struct.unpack("BBHL", fcntl.ioctl(open(sys.argv[1]), 0x301, bytes(16))))' "$1"
+}
+[[ $(geometry /dev/mapper/fromstdin) == '16 32 64 0' ]] ||
+	fail "geometry: $(geometry /dev/mapper/fromstdin)"
+redosetup stats create fromstdin > /dev/null
+both stats list fromstdin
+both stats print fromstdin
+redosetup stats delete --allregions fromstdin
+[[ $(dmsetup stats list --noheadings fromstdin | wc -w) -eq 0 ]] || fail "stats delete"
+
+# both wait for the next event, and both see it
+nr=$(events fromstdin)
+dmsetup wait fromstdin "$nr" > "$SCRATCH/a" & a=$!
+redosetup wait fromstdin "$nr" > "$SCRATCH/b" & b=$!
+sleep 0.5
+kill -0 $a && kill -0 $b || fail "wait does not wait"
+reload lsr fromstdin "$base" "$d1" -- low_water 1000
+wait $a && wait $b || fail "wait has failed"
+same "$SCRATCH/a" "$SCRATCH/b"
+both wait fromstdin "$nr"
+both wait --nonsense
+
+redosetup wipe_table fromstdin
+[[ $(dmsetup table fromstdin) == '0 32768 error '* ]] || fail "wiped: $(dmsetup table fromstdin)"
+redosetup remove_all
+both ls
+both remove_all
+[[ $(dmsetup ls) == 'No devices found' ]] || fail "left: $(dmsetup ls)"
