@@ -71,6 +71,31 @@ static void summary(const struct run *run)
 	       (unsigned long long)res->data_grains, (unsigned long long)res->journal_commits);
 }
 
+static int open_delta(struct redo_file *f, const char *path)
+{
+	int r = redo_file_open(f, path, opts.force ? 0 : REDO_OPEN_EXCL);
+
+	if (r == -EBUSY)
+		return redo_err(EBUSY, "%s: in use; deactivate its chain first (--force checks it all the same, and finds changes under way)",
+				path);
+	return r;
+}
+
+/* What cannot be begun is said before the terminal is let go. */
+static int can_open(const char **paths, u32 nr)
+{
+	int r = 0;
+
+	for (u32 i = 0; !r && i < nr; i++) {
+		struct redo_file f;
+
+		r = open_delta(&f, paths[i]);
+		if (!r)
+			redo_file_close(&f);
+	}
+	return r;
+}
+
 static int check_one(const char *path, struct json_object *out, u64 *problems)
 {
 	struct run run = { .path = path };
@@ -79,11 +104,8 @@ static int check_one(const char *path, struct json_object *out, u64 *problems)
 	};
 	struct redo_super sb;
 	struct redo_file f;
-	int r = redo_file_open(&f, path, opts.force ? 0 : REDO_OPEN_EXCL);
+	int r = open_delta(&f, path);
 
-	if (r == -EBUSY)
-		return redo_err(EBUSY, "%s: in use; deactivate its chain first (--force checks it all the same, and finds changes under way)",
-				path);
 	if (!r && redo_read_super(&f.io, path, &sb) == -ENODATA) {
 		redo_file_close(&f);
 		return -ENODATA;
@@ -148,8 +170,12 @@ static int check_all(const char **paths, u32 nr)
 {
 	struct json_object *root = NULL, *list = NULL, *links = NULL;
 	u64 problems = 0;
-	int r = 0;
+	int r = opts.background ? can_open(paths, nr) : 0;
 
+	if (!r)
+		r = to_background("the check");
+	if (r)
+		return r;
 	if (opts.json) {
 		root = json_object_new_object();
 		list = json_object_new_array();
@@ -203,8 +229,10 @@ out:
 	return r;
 }
 
-int cmd_check(const struct command *c __unused, int argc, char **argv)
+int cmd_check(const struct command *c, int argc, char **argv)
 {
+	if (opts.background && opts.json)
+		return usage_error(c, "--background writes lines to the system log, and no JSON");
 	if (argc == 1 && !strchr(argv[0], '/') && redo_name_valid(argv[0])) {
 		struct redo_file f;
 

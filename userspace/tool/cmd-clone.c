@@ -125,6 +125,9 @@ static int full(struct clone *k)
 	r = refuse_signature(opts.to);
 	if (r)
 		return r;
+	r = to_background(k->name);
+	if (r)
+		return r;
 	if (!redo_step("copy %llu MiB of %s@%s to %s",
 		       (unsigned long long)k->table.sectors >> 11, k->c->name, k->snap, opts.to))
 		r = copy_point(k);
@@ -148,6 +151,8 @@ int cmd_clone(const struct command *c, int argc __unused, char **argv)
 	if (opts.full != !!opts.to || (opts.full && (opts.nr_delta || opts.size)) ||
 	    opts.nr_delta > 1)
 		return usage_error(c, "takes either --full --to <device>, or --delta or --size");
+	if (opts.background && !opts.full)
+		return usage_error(c, "a linked clone is there at once: --background goes with --full");
 	if (!redo_dm_present())
 		return -ENODEV;
 	r = scan(&k.set);

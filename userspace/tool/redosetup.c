@@ -33,7 +33,7 @@ const struct command commands[] = {
 	  "drop the present state and go on from a snapshot" },
 	{ "view", cmd_view, 1, 1, "<chain>@<snap>", COMMON SCAN "mrBf",
 	  "show a snapshot as a read-only device" },
-	{ "clone", cmd_clone, 2, 2, "<chain>@<snap> <new chain>", COMMON SCAN "dztFTBfw",
+	{ "clone", cmd_clone, 2, 2, "<chain>@<snap> <new chain>", COMMON SCAN "dztFTBfwb",
 	  "start a new chain from a snapshot" },
 	{ "list", cmd_list, 0, -1, "[<chain>...]", COMMON SCAN REPORT "l",
 	  "list chains, or with --deltas all deltas" },
@@ -41,7 +41,7 @@ const struct command commands[] = {
 	  "draw the tree of snapshots" },
 	{ "show", cmd_show, 1, 1, "<chain>|<chain>@<snap>|<device>", COMMON SCAN REPORT,
 	  "all that is known of one thing" },
-	{ "check", cmd_check, 1, -1, "<delta>...|<chain>", COMMON SCAN "fR",
+	{ "check", cmd_check, 1, -1, "<delta>...|<chain>", COMMON SCAN "fRb",
 	  "verify every checksum and reference of deltas that are not in use" },
 	{ "dump", cmd_dump, 1, 1, "<delta>", COMMON "RLJ",
 	  "print a delta's metadata" },
@@ -95,6 +95,7 @@ static const struct option_def option_defs[] = {
 	{ 'l', "deltas", false, NULL, "list deltas" },
 	{ 'L', "leaf", false, NULL, "print the map's entries too" },
 	{ 'J', "journal", false, NULL, "print the journal's records too" },
+	{ 'b', "background", false, NULL, "go on in the background; the system log has the rest" },
 	{ 'x', "remove-delta", false, NULL, "remove the device of the delta that was dropped" },
 };
 
@@ -145,6 +146,7 @@ static int set_option(char letter, const char *arg)
 	case 'l': opts.deltas = true; return 0;
 	case 'L': opts.leaf = true; return 0;
 	case 'J': opts.journal = true; return 0;
+	case 'b': opts.background = true; return 0;
 	case 'x': opts.remove_delta = true; return 0;
 	}
 	return -EINVAL;
@@ -396,6 +398,8 @@ static int run_command(const struct command *c, int argc, char **argv)
 		r = usage_error(c, "expects %s", c->args);
 	else
 		r = c->run(c, argc, argv);
+	if (!r)
+		background_done(verb);
 	if (fflush(stdout) || ferror(stdout))
 		r = r ? r : redo_err(EIO, "cannot write the output");
 	return exit_status(r);

@@ -15,7 +15,7 @@
 
 struct opts {
 	bool yes, dry_run, verbose, force, all, readonly, remove, full;
-	bool json, noheadings, deltas, leaf, journal, remove_delta, forget;
+	bool json, noheadings, deltas, leaf, journal, remove_delta, forget, background;
 	char units;
 	const char *fields, *sort, *select;
 	const char *parent, *base, *chain, *snapshot, *description, *name, *to, *size, *grain;
@@ -52,6 +52,11 @@ int parse_size(const char *text, char unit, u64 *bytes);
 /* @unit: h, H, or a unit's letter (capital: powers of 1000). */
 void format_size(u64 bytes, char unit, char *text, size_t size);
 bool valid_unit(const char *text, char *unit);
+
+/* background.c */
+/* With --background only the new process returns from it, 0 or -errno. */
+int to_background(const char *what);
+void background_done(const char *what);
 
 /* progress.c */
 struct progress {
