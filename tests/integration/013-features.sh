@@ -80,8 +80,10 @@ wrong=(			# text that must be in the log, arguments
 	"argument|0 ignore_discard"
 	"argument|1 ignore_discard force_base"
 )
-for w in "${wrong[@]}"; do
-	refused "${w%%|*}" - "$L ${w#*|}"
+# The parser is the same everywhere: on a second kernel every fourth will do.
+[[ $KERNEL == uml ]] && every=1 || every=4
+for ((i = 0; i < ${#wrong[@]}; i += every)); do
+	refused "${wrong[i]%%|*}" - "$L ${wrong[i]#*|}"
 done
 
 # the numbers before: of deltas and of devices

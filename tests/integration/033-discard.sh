@@ -6,9 +6,9 @@
 
 . "$TOP/tests/lib/redo.sh"
 
-mkdisk base 32M
-mkdisk d1 64M
-rio "$base" "w 0 32M 1"
+mkdisk base 16M
+mkdisk d1 48M
+rio "$base" "w 0 16M 1"
 base_sum=$(sums "$base")
 
 mkchain chain "$base" "$d1"
@@ -22,7 +22,7 @@ rio --model "$SCRATCH/model" /dev/mapper/chain "d 0 64k" "0 0 64k" \
 	"d 100k 512" "d 100k 3584" "d 103424 1024" "d 130560 5120" "d 200k 1M" v
 [[ $(sums "$base") == "$base_sum" ]] || fail "a discard reached the base"
 # whole leaves, the whole disk
-rio --model "$SCRATCH/model" /dev/mapper/chain "w 4M 8M 2" f "d 5M 5M" "d 0 32M" "0 0 32M" v
+rio --model "$SCRATCH/model" /dev/mapper/chain "w 4M 8M 2" f "d 5M 5M" "d 0 16M" "0 0 16M" v
 rmdm chain
 mkchain chain "$base" "$d1"
 holds /dev/mapper/chain model

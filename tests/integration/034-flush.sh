@@ -10,10 +10,10 @@
 round() {
 	local cache=$1 n=0
 	# shellcheck disable=SC2086 # nothing or an option
-	mkdisk $cache base 16M
+	mkdisk $cache base 8M
 	# shellcheck disable=SC2086
 	mkdisk $cache d1 32M
-	rio "$base" "w 0 16M 1"
+	rio "$base" "w 0 8M 1"
 	mkchain chain "$base" "$d1"
 	rm -f "$SCRATCH/model"
 	# a copy is made within the call, long before the timer's commit

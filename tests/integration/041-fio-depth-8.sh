@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: 6.1 6.12 kcsan
+# kernels: 6.1 kcsan
 # timeout: 480
 #
 # fio writes everything in mixed block sizes, 8 at a time, with snapshots
