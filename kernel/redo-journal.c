@@ -18,6 +18,7 @@
  * would need: head - replay_seq stays within the ring, and replay_seq moves only
  * when a checkpoint's superblock is durable.
  */
+#include <linux/delay.h>
 #include "redo-delta-priv.h"
 #include "redo-super.h"
 
@@ -163,6 +164,9 @@ static int redo_journal_write(struct redo_delta *d, u32 blocks)
 		       redo_journal_write_first(d, blocks - 1);
 	if (blocks > 1)
 		r = redo_journal_write_first(d, blocks - 1);
+	/* Time for a flush to arrive: the devices of a test are fast. */
+	if (redo_mutant(commit_in_flight_ignored))
+		msleep(2);
 	return r ?: redo_journal_write_last(d, blocks - 1);
 }
 
