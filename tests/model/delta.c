@@ -51,6 +51,7 @@ static void fill_super(struct redo_super *sb, int parent)
 							 sb->grain_sectors));
 	sb->nr_units = 1;
 	sb->journal_start = REDO_JOURNAL_START;
+	sb->replay_seq = 1;
 	sb->replay_commit = 1;
 }
 
