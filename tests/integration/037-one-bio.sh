@@ -35,7 +35,7 @@ count_reads() {
 # one_bio <offset in KiB> <seed> <device>: such a read is one bio there, and none elsewhere
 one_bio() {
 	local at=$1 device
-	rio /dev/mapper/chain "q ${at}k 4k $2"		# its leaf is there from now on
+	rio /dev/mapper/chain "q ${at}k 4k $2" "q $((at + 1020))k 4k $2"	# its leaves are there from now on
 	bios=() sectors=()
 	count_reads
 	rio /dev/mapper/chain "q ${at}k 1M $2"
@@ -60,25 +60,28 @@ chain=("$base" "$d1")
 mkchain chain "${chain[@]}"
 rio /dev/mapper/chain "w 0 8M 2" f
 
-# leaves of 2016 KiB: inside the first, its end, across two
+# leaves of 2016 KiB: the start and the end of one, inside one, across two
 reads() {
 	one_bio 0 2 "$d1"
-	one_bio 900 2 "$d1"
+	one_bio 500 2 "$d1"
 	one_bio 992 2 "$d1"
-	one_bio 21000 1 "$base"
+	one_bio 28500 1 "$base"
+	one_bio 29500 1 "$base"
 	one_bio 2016 2 "$d1"
 }
 reads
+# the others' each in a leaf of its own: what a write gets is contiguous there
+at() { echo $((($1 + 4) * 2016 + 500)); }
 for i in 2 3 4 5 6 7 8; do
 	d=d$i
 	chain+=("${!d}")
 	reload lsr chain "${chain[@]}"
-	rio /dev/mapper/chain "w $((10 + i))M 1M $((10 + i))" f
+	rio /dev/mapper/chain "w $(at $i)k 1M $((10 + i))" f
 done
 reads
 for i in 2 5 8; do
 	d=d$i
-	one_bio $(((10 + i) * 1024)) $((10 + i)) "${!d}"
+	one_bio "$(at $i)" $((10 + i)) "${!d}"
 done
 
 # the same when the map is read anew
