@@ -103,8 +103,8 @@ mkdisk() {
 		shift
 	done
 	truncate -s "$2" "$SCRATCH/$1.img"
+	# inside.sh detaches them all at the end
 	_disk=$(losetup --show -f "${_options[@]}" "$SCRATCH/$1.img")
-	defer losetup -d "$_disk"
 	# A loop device keeps what an earlier case has said.
 	echo "write ${_through:-back}" > "/sys/block/${_disk#/dev/}/queue/write_cache"
 	printf -v "$1" %s "$_disk"
@@ -118,7 +118,13 @@ grow_disk() {
 
 # sectors <device>
 sectors() {
-	blockdev --getsz "$1"
+	local size=/sys/block/${1#/dev/}/size n
+	if [[ -e $size ]]; then
+		read -r n < "$size"
+		echo "$n"
+	else
+		blockdev --getsz "$1"
+	fi
 }
 
 # mkdm <name> [<dmsetup create option>...] <<< table: makes a dm device, removed at
@@ -131,7 +137,7 @@ mkdm() {
 # rmdm <name>: removes a dm device if it is there; somebody (a probe of the new
 # device) may still have it open for a moment
 rmdm() {
-	dmsetup info "$1" > /dev/null 2>&1 || return 0
+	[[ -e /dev/mapper/$1 ]] || return 0
 	dmsetup remove --retry "$1"
 }
 

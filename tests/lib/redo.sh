@@ -254,8 +254,8 @@ keep() {
 
 # Compare a device with a model, whole, from the devices
 holds() {
-	blockdev --flushbufs "$1"
-	same "$1" "$SCRATCH/$2"
+	[[ -s $SCRATCH/$2 ]] || fail "there is no model $2"
+	rio --model "$SCRATCH/$2" "$1" v || fail "$1 and $2 differ"
 }
 
 # A delta that the tool or the kernel has made is as large as its disk; only

@@ -186,6 +186,9 @@ class Device:
             length -= n
 
     def do_v(self):
+        have = os.fstat(self.model).st_size
+        if have != self.length:
+            raise Differs('%s has %d bytes, its model %d' % (self.path, self.length, have))
         self.do_r('0', str(self.length))
 
     def do_q(self, off, length, seed):
