@@ -52,6 +52,7 @@ static struct recorder {
 	u16 nr_branches;
 	struct range busy[THREADS_MAX];
 	u32 in_flight;
+	u32 flushing;			/* of them, flushes */
 	u64 allowed, begun, ended;	/* operations that may begin; that have */
 	bool stop, storm;
 } rec = {
@@ -153,10 +154,18 @@ static void choose(struct todo *d)
 	}
 }
 
+/*
+ * Operations on the same sectors come one after the other. So do flushes of a bare base:
+ * dm-log-writes gives to each what had been written when it came, and logs that when it is
+ * complete. One that is held up on its way would be logged, with its old writes, behind
+ * others and what is newer. (Those of a delta are the commit worker's.)
+ */
 static bool is_busy(const struct todo *d)
 {
 	u32 i;
 
+	if (d->kind == DO_FLUSH)
+		return rec.flushing && rec.live[d->chain].top == TRACE_BASE;
 	for (i = 0; i < rec.opt->threads; i++)
 		if (d->chain == rec.busy[i].chain && d->sector < rec.busy[i].to &&
 		    rec.busy[i].from < d->sector + d->sectors)
@@ -175,8 +184,10 @@ static u64 begin(u32 thread, struct todo *d)
 
 	rec.in_flight++;
 	rec.begun++;
-	if (d->kind == DO_FLUSH)
+	if (d->kind == DO_FLUSH) {
+		rec.flushing++;
 		return op.submit;
+	}
 	rec.busy[thread] = (struct range){ op.from, op.to, d->chain };
 	op.kind = d->kind == DO_WRITE ? TRACE_WRITE :
 		  d->kind == DO_ZERO ? TRACE_ZERO : TRACE_DISCARD;
@@ -211,7 +222,9 @@ static int perform(const struct todo *d, void *buffer)
 /* Holding the lock. */
 static void finish(u32 thread, const struct todo *d, u64 submitted, void *buffer)
 {
-	if (d->kind != DO_FLUSH)
+	if (d->kind == DO_FLUSH)
+		rec.flushing--;
+	else
 		rec.trace->op[d->gen].complete = rec.clock++;
 	rec.busy[thread] = (struct range){ 0, 0, 0 };
 	if (d->kind == DO_FLUSH)
@@ -234,7 +247,7 @@ static void one_operation(u32 thread, void *buffer)
 
 	do
 		choose(&d);
-	while (d.kind != DO_FLUSH && is_busy(&d));
+	while (is_busy(&d));
 	submitted = begin(thread, &d);
 	pthread_mutex_unlock(&rec.lock);
 	r = perform(&d, buffer);
