@@ -5,17 +5,18 @@
 #
 # Usage: demo.sh [--keep] [--no-install] [--kernel 6.1|6.12] [--disks DIRECTORY]
 #
-# Installs what is missing, builds, boots a microVM with Debian's kernel, and
+# Installs what is missing, builds, boots a virtual machine with Debian's kernel, and
 # lets inside.sh do there what an administrator would: snapshots of a filesystem
 # in use, views, a clone, a revert, and a power cut in the middle. Everything that
 # comes back is compared with checksums taken at the time; exit status 1 if
-# anything differs.
+# anything differs. --disks: the files that are the disks are made in that directory,
+# which has to be empty or new, and kept; otherwise only --keep keeps them.
 #
 # HOST=1 does it on this host instead: loads the module into its kernel and makes
 # loop devices on files; asks first unless YES=1. The power cut becomes an
 # orderly deactivation then.
 
-set -euo pipefail
+set -eEuo pipefail
 
 trap 'echo "demo: line $LINENO: $BASH_COMMAND" >&2' ERR
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -27,7 +28,7 @@ while [[ $# -gt 0 ]]; do
 	--keep)		keep=yes ;;
 	--no-install)	install='' ;;
 	--kernel)	kernel=$2; shift ;;
-	--disks)	work=$2; shift ;;
+	--disks)	work=$2 keep=yes; shift ;;
 	*)		sed -n '/^# Usage/,/^$/s/^# \?//p' "$0" >&2; exit 2 ;;
 	esac
 	shift
@@ -49,9 +50,11 @@ disks=()
 make_disks() {
 	local i
 	[[ -n $work ]] || work=$(mktemp -d /var/tmp/redo-demo.XXXXXX)
-	mkdir -p "$work/record"
+	mkdir -p "$work"
+	[[ -z $(ls -A "$work") ]] || die "$work is not empty"
+	trap clean_up EXIT
+	mkdir "$work/record"
 	for ((i = 0; i < nr_disks; i++)); do
-		rm -f "$work/disk$i"
 		truncate -s $disk_size "$work/disk$i"
 		disks+=(--disk "$work/disk$i")
 	done
@@ -100,14 +103,13 @@ boot_and_cut() {
 	kill -9 "$(cat "$work/pid")" || die "the guest ended before its power was cut"
 	wait $guest 2> /dev/null && die "the guest survived the power cut"
 	guest=''
-	say "The microVM is gone, killed in the middle of writing."
+	say "The virtual machine is gone, killed in the middle of writing."
 }
 
 in_guest() {
 	module=$(tests/lib/modules.sh "$kernel")
 	make_disks
-	trap clean_up EXIT
-	say "A microVM with Debian's $kernel kernel boots."
+	say "A virtual machine with Debian's $kernel kernel boots."
 	boot_and_cut
 	say "It boots again, with nothing but its disks."
 	boot second || die "the second part has failed"
@@ -117,14 +119,14 @@ on_host() {
 	[[ $(id -u) -eq 0 ]] || die "HOST=1 needs root"
 	if [[ ${YES:-} != 1 ]]; then
 		echo "This loads dm-redo into the kernel of this host, $(uname -r), and makes"
-		echo "device-mapper and loop devices (on files in /var/tmp)."
+		echo "device-mapper and loop devices (on files in /var/tmp), among them the chains office and lab."
 		read -r -p "Go on? [y/N] " answer || die "not confirmed: YES=1 goes on without asking"
 		[[ $answer == [yY]* ]] || die "not confirmed"
 	fi
 	module=$(tests/lib/modules.sh host)
 	make_disks
-	trap clean_up EXIT
 	export REDO_RESULTS=$work/record REDO_TOP=$top REDO_MODULE=$module REDO_WORK=$work
+	export REDO_CHAINS=$work/chains	# not the register of this host
 	tests/demo/inside.sh host || die "it has failed"
 }
 

@@ -5,13 +5,14 @@
 #
 # Usage: inside.sh first|second|host
 
-set -euo pipefail
+set -eEuo pipefail
 
 # These survive a power cut: checksums taken at the time, on the host's side
 record=$REDO_RESULTS
 PATH=$REDO_TOP/build/userspace:$PATH
 export PATH LD_LIBRARY_PATH=$REDO_TOP/build/userspace
-readonly chain=office
+readonly chain=office clone=lab
+all=(--all)	# on a host only what is ours
 mnt=/run/redo-demo
 disks=()
 
@@ -56,7 +57,7 @@ manifest() {
 compare_tree() {
 	manifest "$1" > /run/manifest
 	if ! cmp -s "$2" /run/manifest; then
-		diff "$2" /run/manifest | head -n 20 >&2
+		diff "$2" /run/manifest | head -n 20 >&2 || true
 		die "$1: files differ from $(basename "$2")"
 	fi
 	echo "    $(wc -l < "$2") files are as they were then"
@@ -164,9 +165,9 @@ first() {
 	done
 
 	say "A clone of tuesday: a second disk that costs nothing until it changes."
-	run redosetup clone $chain@tuesday lab --delta "${disks[4]}"
+	run redosetup clone $chain@tuesday $clone --delta "${disks[4]}"
 	mkdir -p /run/redo-lab
-	mount /dev/mapper/lab /run/redo-lab
+	mount /dev/mapper/$clone /run/redo-lab
 	compare_tree /run/redo-lab "$record/manifest-tuesday"
 	head -c 8000000 /dev/urandom > /run/redo-lab/tree/experiment
 	manifest /run/redo-lab > "$record/manifest-lab"
@@ -208,7 +209,7 @@ write_on() {
 second() {
 	say "What is on the disks?"
 	run redosetup list
-	run redosetup activate --all
+	run redosetup activate "${all[@]}"
 	run redosetup tree
 	mkdir -p $mnt
 	mount /dev/mapper/$chain $mnt	# ext4 replays its own journal
@@ -224,13 +225,13 @@ second() {
 		look $s
 	done
 	mkdir -p /run/redo-lab
-	mount /dev/mapper/lab /run/redo-lab
+	mount /dev/mapper/$clone /run/redo-lab
 	compare_tree /run/redo-lab "$record/manifest-lab"
 	umount /run/redo-lab
 
 	say "Taken down; every checksum and reference on the deltas is verified."
 	umount $mnt
-	run redosetup deactivate --all
+	run redosetup deactivate "${all[@]}"
 	for i in 1 2 3 4 5; do
 		run redosetup check "${disks[i]}"
 	done
@@ -242,22 +243,34 @@ host_clean_up() {
 	trap - ERR
 	[[ -z ${writer:-} ]] || kill "$writer" 2> /dev/null
 	umount -q /run/redo-view /run/redo-lab $mnt
-	for d in $chain-{monday,tuesday,wednesday} lab $chain; do
+	for d in $chain-{monday,tuesday,wednesday} $clone $chain; do
 		dmsetup info "$d" > /dev/null 2>&1 && dmsetup remove --retry "$d"
 	done
 	losetup -d "${disks[@]}"
 	exit $status
 }
 
-find_disks
+# names_free: on a host they may be somebody's
+names_free() {
+	local d
+	for d in $chain{,-monday,-tuesday,-wednesday} $clone; do
+		! dmsetup info "$d" > /dev/null 2>&1 || die "there is a device $d already"
+	done
+}
+
 case ${1:-} in
 first)
+	find_disks
 	first
 	write_on ;;
 second)
+	find_disks
 	second ;;
 host)
+	names_free
 	trap host_clean_up EXIT
+	find_disks
+	all=($chain $clone)
 	first
 	write_on > /dev/null & writer=$!
 	sleep 3
@@ -265,7 +278,7 @@ host)
 	wait $writer 2> /dev/null || true
 	writer=''
 	umount $mnt
-	run redosetup deactivate --all
+	run redosetup deactivate "${all[@]}"
 	second ;;
 *)
 	die "usage: inside.sh first|second|host" ;;
