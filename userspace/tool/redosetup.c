@@ -79,7 +79,7 @@ static const struct option_def option_defs[] = {
 	{ 's', "snapshot", false, "<name>", "snapshot's name for the label" },
 	{ 't', "description", false, "<text>", "description of the snapshot" },
 	{ 'd', "delta", false, "<device>", "device for the new delta (once for each chain)" },
-	{ 'z', "size", false, "<size>", "size of the new delta's device (default 1g)" },
+	{ 'z', "size", false, "<size>", "size of the new delta's device (default 1g); grow: the new size" },
 	{ 'q', "quiesce", false, "auto|none", "auto: freeze mounted filesystems; none: do not" },
 	{ 'f', "force", false, NULL, "go on where it would be refused; see the man page" },
 	{ 'D', "device", false, "<device>", "look at this device only (repeatable)" },
