@@ -10,6 +10,7 @@ enum seen {
 	SEEN_IGNORE_DISCARD	= BIT(3),
 	SEEN_NO_PASSDOWN	= BIT(4),
 	SEEN_FORCE_BASE		= BIT(5),
+	SEEN_HOLD_MERGE		= BIT(6),
 };
 
 struct parse {
@@ -66,6 +67,8 @@ static const struct flag flags[] = {
 	  offsetof(struct redo_features, no_discard_passdown) },
 	{ REDO_ARG_FORCE_BASE, SEEN_FORCE_BASE,
 	  offsetof(struct redo_features, force_base) },
+	{ REDO_ARG_HOLD_MERGE, SEEN_HOLD_MERGE,
+	  offsetof(struct redo_features, hold_merge) },
 };
 
 static int parse_feature(struct parse *p)

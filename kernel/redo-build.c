@@ -71,16 +71,26 @@ static void fill_rest(u64 *words, u64 word)
 			words[i] = word;
 }
 
-static int build(struct redo_chain *c, u64 leaf, u64 *words, __le64 *disk)
+static void prefetch_slots(struct redo_chain *c, u64 leaf, u32 hi, u32 lo)
+{
+	u32 slot;
+
+	for (slot = hi; slot >= lo; slot--)
+		if (!READ_ONCE(c->slot[slot].merged))
+			redo_delta_prefetch_leaf(c->slot[slot].delta, leaf);
+}
+
+int redo_build_range(struct redo_chain *c, u64 leaf, u32 hi, u32 lo, u64 *words, __le64 *disk)
 {
 	u32 slot;
 	int r;
 
 	memset(words, 0, REDO_FANOUT * sizeof(*words));
-	if (c->nr_deltas > 1)
-		for (slot = c->nr_deltas; slot; slot--)
-			redo_delta_prefetch_leaf(c->slot[slot].delta, leaf);
-	for (slot = c->nr_deltas; slot; slot--) {
+	if (hi > lo)
+		prefetch_slots(c, leaf, hi, lo);
+	for (slot = hi; slot >= lo; slot--) {
+		if (READ_ONCE(c->slot[slot].merged))
+			continue;
 		r = redo_delta_read_leaf(c->slot[slot].delta, leaf, disk);
 		if (r < 0)
 			return r;
@@ -94,8 +104,16 @@ static int build(struct redo_chain *c, u64 leaf, u64 *words, __le64 *disk)
 		if (r <= 0)
 			return r;
 	}
-	fill_rest(words, redo_word(REDO_W_BASE, 0, 0));
 	return 0;
+}
+
+static int build(struct redo_chain *c, u64 leaf, u64 *words, __le64 *disk)
+{
+	int r = redo_build_range(c, leaf, c->nr_deltas, 1, words, disk);
+
+	if (!r)
+		fill_rest(words, redo_word(REDO_W_BASE, 0, 0));
+	return r;
 }
 
 static int build_slot(struct redo_chain *c, u64 index, u64 *slot)

@@ -109,6 +109,7 @@ static int init_parts(struct redo_chain *c)
 	for (i = 0; i < REDO_BUILD_LOCKS; i++)
 		mutex_init(&c->build_lock[i]);
 	redo_defer_init(c);
+	redo_merge_init(c);
 	r = redo_commit_init(c);
 	if (!r)
 		r = init_queues(c);
@@ -147,12 +148,14 @@ void redo_chain_destroy(struct redo_chain *c)
 	u32 slot;
 
 	if (c->commit_wq) {
+		redo_merge_stop(c);
 		cancel_delayed_work_sync(&c->tick);
 		cancel_delayed_work_sync(&c->idle);
 		destroy_workqueue(c->commit_wq);
 	}
 	if (c->wq)
 		destroy_workqueue(c->wq);
+	redo_merge_exit(c);
 	redo_copyup_exit(c);
 	redo_map_exit(&c->map);
 	if (c->inflight.cpu)
@@ -171,8 +174,39 @@ void redo_chain_add_slot(struct redo_chain *c, struct block_device *bdev,
 	c->slot[nr].bdev = bdev;
 	c->slot[nr].delta = delta;
 	c->slot[nr].owned = false;
-	if (nr)
+	c->slot[nr].merged = false;
+	if (nr) {
 		smp_store_release(&c->nr_deltas, nr); /* pairs with status_info() */
+		WRITE_ONCE(c->top, nr);
+	}
+}
+
+u32 redo_chain_below(const struct redo_chain *c, u32 slot)
+{
+	while (slot && --slot && READ_ONCE(c->slot[slot].merged))
+		;
+	return slot;
+}
+
+void redo_chain_find_top(struct redo_chain *c)
+{
+	WRITE_ONCE(c->top, redo_chain_below(c, c->nr_deltas + 1));
+}
+
+u32 redo_chain_depth(const struct redo_chain *c, u32 slot)
+{
+	u32 n = 0;
+
+	while ((slot = redo_chain_below(c, slot)))
+		n++;
+	return n;
+}
+
+u32 redo_chain_nr_live(const struct redo_chain *c)
+{
+	u32 top = READ_ONCE(c->top);
+
+	return top ? redo_chain_depth(c, top) + 1 : 0;
 }
 
 /* --- registry --- */
@@ -195,7 +229,7 @@ static bool uses_base_live(const struct redo_chain *c)
 
 static bool has_on_top(const struct redo_chain *c, const struct block_device *bdev)
 {
-	return c->nr_deltas && c->slot[c->nr_deltas].bdev == bdev;
+	return c->top && c->slot[c->top].bdev == bdev;
 }
 
 static bool has_delta(const struct redo_chain *c, const struct block_device *bdev)
@@ -208,9 +242,24 @@ static bool has_delta(const struct redo_chain *c, const struct block_device *bde
 	return false;
 }
 
-static bool uses(const struct redo_chain *c, const struct block_device *bdev)
+bool redo_chain_has(const struct redo_chain *c, const struct block_device *bdev)
 {
 	return c->slot[0].bdev == bdev || has_delta(c, bdev);
+}
+
+bool redo_chain_others_have(struct redo_chain *c, const struct block_device *bdev)
+{
+	struct redo_chain *other;
+	bool found = false;
+
+	lockdep_assert_held(&redo_chains_mutex);
+	list_for_each_entry(other, &redo_chains, registry) {
+		if (other == c || !redo_chain_has(other, bdev))
+			continue;
+		DMERR("%pg: %s uses it", bdev, dm_device_name(other->md));
+		found = true;
+	}
+	return found;
 }
 
 /* Its writes, to the base or to its top delta, would change what the other shows? */
@@ -219,11 +268,14 @@ static bool conflict(const struct redo_chain *writer, const struct redo_chain *o
 	if (!writer->writable)
 		return false;
 	if (redo_chain_is_passthrough(writer))
-		return uses(other, writer->slot[0].bdev);
+		return redo_chain_has(other, writer->slot[0].bdev);
+	if (redo_merge_busy(writer) &&
+	    redo_chain_has(other, writer->slot[writer->merge.target].bdev))
+		return true;
 	if (has_delta(other, writer->slot[0].bdev) || other->slot[0].bdev ==
-	    writer->slot[writer->nr_deltas].bdev)
+	    writer->slot[writer->top].bdev)
 		return true;	/* one's base is the other's delta */
-	return has_on_top(other, writer->slot[writer->nr_deltas].bdev);
+	return has_on_top(other, writer->slot[writer->top].bdev);
 }
 
 int redo_chain_check_sharing(struct redo_chain *c, struct redo_chain *pred)
@@ -237,7 +289,7 @@ int redo_chain_check_sharing(struct redo_chain *c, struct redo_chain *pred)
 		if (conflict(c, other) || conflict(other, c)) {
 			DMERR("%pg: in use by %s, whose content would change: deactivate that first",
 			      c->slot[uses_base_live(c) || uses_base_live(other) ?
-				      0 : c->nr_deltas].bdev,
+				      0 : c->top].bdev,
 			      dm_device_name(other->md));
 			return -EBUSY;
 		}
@@ -252,7 +304,7 @@ bool redo_chains_use(const struct block_device *bdev)
 
 	mutex_lock(&redo_chains_mutex);
 	list_for_each_entry(c, &redo_chains, registry)
-		r |= uses(c, bdev);
+		r |= redo_chain_has(c, bdev);
 	mutex_unlock(&redo_chains_mutex);
 	return r;
 }
@@ -291,6 +343,7 @@ void redo_chain_release(struct redo_chain *c, bool clean)
 	u32 slot;
 
 	c->active = NULL;
+	c->alloc = NULL;
 	for (slot = 1; slot <= c->nr_deltas; slot++)
 		release_slot(c, &c->slot[slot], clean && READ_ONCE(c->mode) == REDO_MODE_RW);
 }
@@ -306,6 +359,7 @@ int redo_chain_quiesce(struct redo_chain *c)
 	bool rw = READ_ONCE(c->mode) == REDO_MODE_RW;
 	int i, r = 0;
 
+	redo_merge_stop(c); /* what it has closed to writers is open again */
 	for (i = 0; i < REDO_WORKERS; i++)
 		flush_work(&c->worker[i].work);
 	cancel_delayed_work_sync(&c->tick);

@@ -26,6 +26,7 @@
 #include "redo-delta.h"
 #include "redo-inflight.h"
 #include "redo-map.h"
+#include "redo-merge.h"
 #include "redo-mutate.h"
 
 #define DM_MSG_PREFIX "redo"
@@ -38,6 +39,7 @@ struct redo_features {
 	bool ignore_discard;
 	bool no_discard_passdown;
 	bool force_base;
+	bool hold_merge;
 	u32 nr_given;		/* arguments as given, for the table line */
 };
 
@@ -59,6 +61,7 @@ struct redo_slot {
 	struct block_device *bdev;
 	struct redo_delta *delta;	/* NULL: the base */
 	bool owned;			/* we may change its metadata */
+	bool merged;			/* what it holds is in what was below it; read without a lock */
 };
 
 #define REDO_WAIT_BUCKETS	64
@@ -94,8 +97,13 @@ struct redo_chain {
 	struct dm_target *ti;		/* of the table in force */
 	struct redo_features features;
 	u32 nr_deltas;
+	u32 top;			/* last slot that is not merged; 0: passthrough */
+	/* The same, and at the ends of an active merge (redo-gate.c). */
 	u32 active_slot;		/* 0: none (view, passthrough) */
 	struct redo_delta *active;	/* that of active_slot */
+	u32 home;			/* slot for new grains: active_slot, or its merge's target */
+	struct redo_delta *alloc;	/* that of home; NULL: the base */
+	bool gate;			/* closed: writes wait */
 	struct redo_slot slot[REDO_MAX_DELTAS + 1];
 
 	struct redo_map map;
@@ -111,6 +119,7 @@ struct redo_chain {
 	unsigned int next_worker;		/* round robin; lock */
 	struct work_struct commit_work;
 	struct delayed_work tick;	/* commit timer */
+	bool visit;			/* somebody waits for the commit worker to pause */
 	struct delayed_work idle;	/* checkpoint when nothing else happens */
 	unsigned long last_commit;	/* jiffies; commit worker only */
 	int commit_error;		/* of the last commit; commit worker to write */
@@ -146,6 +155,8 @@ struct redo_chain {
 	atomic64_t nr_commits, nr_checkpoints;
 
 	sector_t stream_end;	/* of the last long write; a hint, without lock */
+
+	struct redo_merge merge;
 };
 
 /* What a bio is going through: per-bio data. */
@@ -195,7 +206,7 @@ static inline sector_t redo_grain_to_sector(const struct redo_chain *c, u64 grai
 
 static inline bool redo_chain_is_passthrough(const struct redo_chain *c)
 {
-	return !c->nr_deltas;
+	return !READ_ONCE(c->top);
 }
 
 /* --- redo-chain.c: life, registry, hand-over. Process context, may block. --- */
@@ -205,6 +216,21 @@ extern struct mutex redo_chains_mutex;
 struct redo_chain *redo_chain_create(sector_t len, u32 grain_sectors, bool writable);
 /* Not attached, nothing in flight. Puts the deltas. */
 void redo_chain_destroy(struct redo_chain *c);
+/* The next slot below @slot that is not merged; 0: the base. Any context. */
+u32 redo_chain_below(const struct redo_chain *c, u32 slot);
+/* Slots have been marked as merged: find the last that is not. */
+void redo_chain_find_top(struct redo_chain *c);
+/* Deltas below @slot that are not merged. Any context. */
+u32 redo_chain_depth(const struct redo_chain *c, u32 slot);
+/* How many deltas are not merged. Any context. */
+u32 redo_chain_nr_live(const struct redo_chain *c);
+/* Does the chain have that device, as base or delta? Any context. */
+bool redo_chain_has(const struct redo_chain *c, const struct block_device *bdev);
+/*
+ * Under redo_chains_mutex: names (in the log) each other chain at work that has @bdev.
+ * True if there is one.
+ */
+bool redo_chain_others_have(struct redo_chain *c, const struct block_device *bdev);
 /* Takes over the caller's reference on @delta (NULL for the base). */
 void redo_chain_add_slot(struct redo_chain *c, struct block_device *bdev,
 			 struct redo_delta *delta);
@@ -246,6 +272,11 @@ void redo_chain_event(struct redo_chain *c);
  * for a region that cannot be read (-EUCLEAN, -EIO).
  */
 int redo_build_leaf(struct redo_chain *c, u64 leaf);
+/*
+ * What the deltas of slots @hi down to @lo say of a leaf, laid over one another; 0 where
+ * none of them says anything. May block; -errno.
+ */
+int redo_build_range(struct redo_chain *c, u64 leaf, u32 hi, u32 lo, u64 *words, __le64 *disk);
 /* Read the mapping of grains of one leaf back from the deltas into @words[0..len). */
 int redo_build_words(struct redo_chain *c, u64 grain, u32 len, u64 *words);
 
@@ -344,6 +375,8 @@ bool redo_commit_join(struct redo_chain *c, struct bio *bio);
 /* Run everything outstanding now. May block. */
 int redo_commit_drain(struct redo_chain *c);
 void redo_commit_kick(struct redo_chain *c);
+/* Call @fn while the commit worker does nothing. Not parked; may block. */
+int redo_commit_visit(struct redo_chain *c, int (*fn)(struct redo_chain *c));
 struct redo_change *redo_change_alloc(struct redo_chain *c, gfp_t gfp);
 void redo_change_free(struct redo_chain *c, struct redo_change *change);
 /* A first write has failed: its old mapping is read back, then it ends. Any context. */

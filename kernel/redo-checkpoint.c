@@ -142,6 +142,14 @@ static int redo_nodes_write(struct redo_delta *d, u64 generation, struct list_he
 	return redo_batch_wait(&b);
 }
 
+static void redo_super_new_incarnation(struct redo_delta *d, struct redo_super *sb)
+{
+	sb->flags &= ~REDO_SB_CLEAN;
+	do {
+		sb->incarnation = get_random_u64();
+	} while (!sb->incarnation || sb->incarnation == d->sb.incarnation);
+}
+
 static void redo_super_fill(struct redo_delta *d, struct redo_super *sb, u64 generation,
 			    const struct redo_switch *sw)
 {
@@ -158,12 +166,15 @@ static void redo_super_fill(struct redo_delta *d, struct redo_super *sb, u64 gen
 	sb->flags &= ~REDO_SB_CLEAN;
 	if (sw->clean || sb->state == REDO_STATE_SEALED)
 		sb->flags |= REDO_SB_CLEAN;
+	if (sw->into) {
+		redo_super_new_incarnation(d, sb);
+		redo_super_set_merge(sb, REDO_MERGE_INTO, sw->into);
+	}
+	if (sb->merge_state == REDO_MERGE_INTO)
+		sb->merge_pos = d->merge_pos;
 	if (!sw->activate)
 		return;
-	sb->flags &= ~REDO_SB_CLEAN;
-	do {
-		sb->incarnation = get_random_u64();
-	} while (!sb->incarnation || sb->incarnation == d->sb.incarnation);
+	redo_super_new_incarnation(d, sb);
 	if (sb->state == REDO_STATE_NEW)
 		sb->parent_content = sw->activate->parent_content;
 	sb->state = REDO_STATE_ACTIVE;

@@ -10,6 +10,7 @@
  * commit in flight, or done. redo_commit_join() lets it go at once only if the
  * list is empty and nothing is in flight; a FUA write likewise, at its completion.
  */
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include "redo-chain.h"
 
@@ -313,12 +314,19 @@ static void finish_slot(struct redo_chain *c, struct redo_slot *slot)
 	slot->owned = false;
 }
 
+/* Ours still, though neither written to nor the target of a merge. */
+static bool is_left_over(const struct redo_chain *c, u32 slot)
+{
+	return c->slot[slot].owned && slot != c->active_slot &&
+	       !(redo_merge_busy(c) && slot == c->merge.target);
+}
+
 static bool has_sealed(const struct redo_chain *c)
 {
 	u32 slot;
 
-	for (slot = 1; slot < c->nr_deltas; slot++)
-		if (c->slot[slot].owned)
+	for (slot = 1; slot <= c->nr_deltas; slot++)
+		if (is_left_over(c, slot))
 			return true;
 	return false;
 }
@@ -339,8 +347,8 @@ static void finish_sealed(struct redo_chain *c)
 		queue_delayed_work(c->commit_wq, &c->tick, COMMIT_INTERVAL);
 		return;
 	}
-	for (slot = 1; slot < c->nr_deltas; slot++)
-		if (c->slot[slot].owned)
+	for (slot = 1; slot <= c->nr_deltas; slot++)
+		if (is_left_over(c, slot))
 			finish_slot(c, &c->slot[slot]);
 }
 
@@ -409,7 +417,7 @@ static void commit_run(struct work_struct *work)
 	 */
 	if (is_parked(c))
 		return;
-	while (c->active && grab(c, &b)) {
+	while (c->active && !READ_ONCE(c->visit) && grab(c, &b)) {
 		run_batch(c, &b);
 		/* There may be no end to the batches. */
 		redo_nospace_run(c);
@@ -425,6 +433,37 @@ static void commit_run(struct work_struct *work)
 		idle_checkpoint(c);
 	}
 	redo_evict_run(c);
+}
+
+struct visit {
+	struct work_struct work;
+	struct redo_chain *c;
+	int (*fn)(struct redo_chain *c);
+	int error;
+};
+
+static void visit_run(struct work_struct *work)
+{
+	struct visit *v = container_of(work, struct visit, work);
+	unsigned int noio = memalloc_noio_save();
+
+	v->error = v->fn(v->c);
+	memalloc_noio_restore(noio);
+}
+
+/* The work queue is ordered: while the visit runs, the commit worker does not. */
+int redo_commit_visit(struct redo_chain *c, int (*fn)(struct redo_chain *c))
+{
+	struct visit v = { .c = c, .fn = fn };
+
+	INIT_WORK_ONSTACK(&v.work, visit_run);
+	WRITE_ONCE(c->visit, true);
+	queue_work(c->commit_wq, &v.work);
+	flush_work(&v.work);
+	destroy_work_on_stack(&v.work);
+	WRITE_ONCE(c->visit, false);
+	redo_commit_kick(c);	/* what it has left */
+	return v.error;
 }
 
 static void tick_run(struct work_struct *work)

@@ -160,6 +160,7 @@ struct redo_delta {
 	u64 n_dirty;			/* dirty nodes */
 	u64 n_new;			/* of them without a block on the disk */
 	u64 checkpoints;		/* done since load */
+	u64 merge_pos;			/* for the next checkpoint's superblock */
 
 	/* Journal; mutex to write. */
 	u64 head_seq;			/* next block to be written */
@@ -216,6 +217,10 @@ static inline gfp_t redo_gfp(const struct redo_delta *d)
 	return d->loading ? GFP_NOIO | __GFP_NOWARN : GFP_NOIO | __GFP_NOFAIL;
 }
 
+/* May its superblock be written (_switch); the rest, too? 0 or -errno. Mutex held. */
+int __redo_may_switch(struct redo_delta *d);
+int __redo_may_write(struct redo_delta *d);
+
 /* After this nothing is written any more. Mutex held. */
 void redo_delta_fail(struct redo_delta *d, const char *what, int error);
 
@@ -241,6 +246,7 @@ int redo_apply_prepare(struct redo_delta *d, const struct redo_extent *e);
 /* redo-checkpoint.c; mutex held */
 struct redo_switch {
 	const struct redo_takeover *activate;	/* NULL: not an activation */
+	const u8 *into;		/* the delta that is merged into this one; NULL: none */
 	bool clean;
 };
 

@@ -132,6 +132,7 @@ static void redo_delta_adopt(struct redo_delta *d, const struct redo_super *sb, 
 	WRITE_ONCE(d->data_used, sb->data_used);
 	WRITE_ONCE(d->head_seq, sb->replay_seq);
 	d->head_commit = sb->replay_commit;
+	d->merge_pos = sb->merge_pos;
 }
 
 static int redo_delta_open(struct redo_delta *d)
@@ -380,8 +381,7 @@ bool redo_delta_dirty(struct redo_delta *d)
 	return r;
 }
 
-/* May its superblock be written? */
-static int __redo_may_switch(struct redo_delta *d)
+int __redo_may_switch(struct redo_delta *d)
 {
 	lockdep_assert_held(&d->mutex);
 	if (d->failed || d->load_error)
@@ -391,7 +391,7 @@ static int __redo_may_switch(struct redo_delta *d)
 	return d->loaded ? 0 : -EINVAL;
 }
 
-static int __redo_may_write(struct redo_delta *d)
+int __redo_may_write(struct redo_delta *d)
 {
 	return __redo_may_switch(d) ?: d->blind;
 }
@@ -550,6 +550,44 @@ int redo_delta_read_leaf(struct redo_delta *d, u64 leaf, __le64 *words)
 	up_read(&d->sem);
 	memalloc_noio_restore(noio);
 	return r;
+}
+
+/* sem held for reading. Skips what a hole in a directory stands for. */
+static int __redo_next_leaf(struct redo_delta *d, u64 *leaf)
+{
+	struct redo_ptr ptr;
+	struct redo_node *n;
+	u64 span = 1, index = *leaf;
+	u32 l;
+	int r;
+
+	for (l = 0; l <= d->map.height; l++) {
+		r = redo_tree_find(d, &d->map, l, index, &n, &ptr);
+		if (r)
+			return r;
+		if (n || ptr.kind != REDO_PTR_HOLE)
+			break;
+		*leaf = (index + 1) * span;
+		index /= REDO_FANOUT;
+		span *= REDO_FANOUT;
+	}
+	return l;
+}
+
+u64 redo_delta_next_leaf(struct redo_delta *d, u64 leaf, int *error)
+{
+	unsigned int noio = memalloc_noio_save();
+	int r = 1;
+
+	while (r > 0 && leaf < d->nr_leaves_max) {
+		down_read(&d->sem);
+		r = __redo_next_leaf(d, &leaf);
+		up_read(&d->sem);
+		cond_resched();
+	}
+	memalloc_noio_restore(noio);
+	*error = min(r, 0);
+	return leaf < d->nr_leaves_max ? leaf : U64_MAX;
 }
 
 struct redo_prefetch {

@@ -108,6 +108,39 @@ int redo_delta_seal(struct redo_delta *d);
 /* Set the dependants mark; durable at return. Owner, or nobody owns it. */
 int redo_delta_mark_shared(struct redo_delta *d);
 
+/* --- merging: redo-mark.c; each is one superblock write, durable at return --- */
+
+/*
+ * Owner only. The sealed delta takes commits, and is INTO @source, from now on: as
+ * redo_delta_activate(), without becoming active. What had been merged of @source before
+ * is still counted as such.
+ */
+int redo_delta_open_target(struct redo_delta *d, const u8 *source);
+/* Grains below @pos are in the target: goes to the disk with the next checkpoint. */
+void redo_delta_note_merged(struct redo_delta *d, u64 pos);
+/* The bottom delta's mark for what goes into the base; its fingerprint is void. */
+int redo_delta_mark_base(struct redo_delta *d, enum redo_merge_state state, const u8 *source,
+			 u64 pos);
+/*
+ * The target, checkpointed, holds all that @source held, and takes no more commits; or, if
+ * @source was active, is the active delta now.
+ */
+int redo_delta_mark_taken(struct redo_delta *d, const struct redo_super *source);
+int redo_delta_mark_none(struct redo_delta *d);
+
+struct redo_reparent {
+	const u8 *parent_uuid;	/* NULL: the base */
+	u32 depth;
+	struct redo_takeover to;
+	bool goes_on;		/* it goes into the base itself, next */
+};
+
+int redo_delta_reparent(struct redo_delta *d, const struct redo_reparent *to);
+/* RETIRED and GONE. It takes no more commits. */
+int redo_delta_retire_merged(struct redo_delta *d);
+/* The first leaf from @leaf on that may say something; U64_MAX: none. -errno in *@error. */
+u64 redo_delta_next_leaf(struct redo_delta *d, u64 leaf, int *error);
+
 enum redo_leaf_kind {
 	REDO_LEAF_HOLE,		/* nothing here: look below */
 	REDO_LEAF_ZERO,		/* every grain is zero */

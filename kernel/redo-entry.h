@@ -22,6 +22,7 @@ enum redo_word_state {
 	REDO_W_ZERO	= 3,
 	REDO_W_PENDING	= 4,	/* being changed: whoever meets it waits */
 	REDO_W_LOST	= 5,	/* its mapping could not be read back after a failed write */
+	REDO_W_MERGING	= 6,	/* as MAPPED, but being merged: reads go on, writes wait */
 };
 
 #define REDO_W_TAG		1ULL
@@ -53,10 +54,22 @@ static inline u64 redo_word_phys(u64 w)
 	return (w >> REDO_W_PHYS_SHIFT) & REDO_W_PHYS_MAX;
 }
 
+/* MAPPED or MERGING: it names a physical grain. */
+static inline bool redo_word_has_place(u64 w)
+{
+	return (redo_word_state(w) & 3) == REDO_W_MAPPED;
+}
+
+/* Whoever wants to change it has to wait. */
+static inline bool redo_word_is_closed(u64 w)
+{
+	return redo_word_state(w) == REDO_W_PENDING || redo_word_state(w) == REDO_W_MERGING;
+}
+
 /* The word of the grain @n places further on in the same run. */
 static inline u64 redo_word_step(u64 w, u64 n)
 {
-	if (redo_word_state(w) == REDO_W_MAPPED)
+	if (redo_word_has_place(w))
 		return w + (n << REDO_W_PHYS_SHIFT);
 	return w;
 }

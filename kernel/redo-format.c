@@ -56,7 +56,8 @@ CHECK_OFFSET(struct redo_disk_super, tracker_uuid, 296);
 CHECK_OFFSET(struct redo_disk_super, tracker_generation, 312);
 CHECK_OFFSET(struct redo_disk_super, merge_state, 320);
 CHECK_OFFSET(struct redo_disk_super, merge_uuid, 328);
-CHECK_OFFSET(struct redo_disk_super, reserved1, 344);
+CHECK_OFFSET(struct redo_disk_super, merge_pos, 344);
+CHECK_OFFSET(struct redo_disk_super, reserved1, 352);
 CHECK_SIZE(struct redo_disk_label, REDO_BLOCK_SIZE);
 CHECK_OFFSET(struct redo_disk_label, chain_name, 64);
 CHECK_OFFSET(struct redo_disk_label, snap_name, 192);
@@ -235,6 +236,7 @@ void redo_pack_super(void *block, const struct redo_super *sb)
 	ds->tracker_generation = cpu_to_le64(sb->tracker_generation);
 	ds->merge_state = cpu_to_le64(sb->merge_state);
 	memcpy(ds->merge_uuid, sb->merge_uuid, REDO_UUID_SIZE);
+	ds->merge_pos = cpu_to_le64(sb->merge_pos);
 	redo_seal_block(block, REDO_SUPER_SIZE);
 }
 
@@ -281,6 +283,7 @@ static enum redo_bad unpack_super_fields(const struct redo_disk_super *ds, struc
 	sb->tracker_generation = le64_to_cpu(ds->tracker_generation);
 	sb->merge_state = le64_to_cpu(ds->merge_state);
 	memcpy(sb->merge_uuid, ds->merge_uuid, REDO_UUID_SIZE);
+	sb->merge_pos = le64_to_cpu(ds->merge_pos);
 	return REDO_OK;
 }
 
@@ -306,6 +309,22 @@ static bool super_identity_ok(const struct redo_super *sb)
 	if (sb->state == REDO_STATE_SEALED && !sb->content_generation)
 		return false;
 	return sb->label_block == REDO_LABEL_BLOCK_A || sb->label_block == REDO_LABEL_BLOCK_B;
+}
+
+static bool super_merge_ok(const struct redo_super *sb)
+{
+	bool named = sb->merge_state != REDO_MERGE_NONE && sb->merge_state != REDO_MERGE_GONE;
+
+	if (sb->merge_state > REDO_MERGE_BASE_ALL_TAKEN)
+		return false;
+	if (!(sb->incompat & REDO_INCOMPAT_MERGE) != !sb->merge_state)
+		return false;
+	if (sb->merge_state == REDO_MERGE_GONE && sb->state != REDO_STATE_RETIRED)
+		return false;
+	if (is_nil(sb->merge_uuid) == named)
+		return false;
+	return !sb->merge_pos || sb->merge_state == REDO_MERGE_INTO ||
+	       sb->merge_state == REDO_MERGE_BASE || sb->merge_state == REDO_MERGE_BASE_ALL;
 }
 
 /* A root is a metadata block of a unit that has been taken. */
@@ -374,8 +393,8 @@ enum redo_bad redo_unpack_super(const void *block, u8 slot, struct redo_super *s
 		return bad;
 	if (sb->incompat & ~REDO_INCOMPAT_SUPP)
 		return REDO_BAD_INCOMPAT;
-	return super_identity_ok(sb) && super_geometry_ok(sb) && super_numbers_ok(sb) ?
-	       REDO_OK : REDO_BAD_FIELD;
+	return super_identity_ok(sb) && super_geometry_ok(sb) && super_numbers_ok(sb) &&
+	       super_merge_ok(sb) ? REDO_OK : REDO_BAD_FIELD;
 }
 
 bool redo_slot_refused(enum redo_bad bad)

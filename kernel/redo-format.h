@@ -96,10 +96,24 @@ enum redo_super_state {
 #define REDO_SB_SHARED		0x2U	/* dependants mark: more than one child was formatted on it */
 #define REDO_SB_CLEAN		0x4U	/* nothing in the journal: safe to read on another host */
 
-/* No feature bit is defined in version 1. */
+#define REDO_INCOMPAT_MERGE	0x1ULL	/* merge_state is not 0 */
+
+/* No other feature bit is defined in version 1. */
 #define REDO_COMPAT_SUPP	0ULL
 #define REDO_COMPAT_RO_SUPP	0ULL
-#define REDO_INCOMPAT_SUPP	0ULL
+#define REDO_INCOMPAT_SUPP	REDO_INCOMPAT_MERGE
+
+/* What a merge has made of this delta; see on-disk-format.rst, "Merges". */
+enum redo_merge_state {
+	REDO_MERGE_NONE		= 0,
+	REDO_MERGE_INTO		= 1,	/* takes in merge_uuid; not to be shown without it */
+	REDO_MERGE_TAKEN	= 2,	/* holds all that merge_uuid held */
+	REDO_MERGE_BASE		= 3,	/* it and those up to merge_uuid go into the base */
+	REDO_MERGE_BASE_ALL	= 4,	/* likewise, and then the one on top of them */
+	REDO_MERGE_BASE_TAKEN	= 5,	/* the base holds all that they held */
+	REDO_MERGE_GONE		= 6,	/* retired: merged into what was below it */
+	REDO_MERGE_BASE_ALL_TAKEN = 7,	/* BASE_TAKEN, but what the one on top of them has */
+};
 
 struct redo_disk_super {
 	struct redo_disk_header header;	/*   0 */
@@ -138,9 +152,10 @@ struct redo_disk_super {
 	__le64 replay_commit;		/* 288 the commit number expected there */
 	__u8   tracker_uuid[16];	/* 296 change tracking store; zeroes: none */
 	__le64 tracker_generation;	/* 312 */
-	__le64 merge_state;		/* 320 0: none */
-	__u8   merge_uuid[16];		/* 328 */
-	__u8   reserved1[168];		/* 344 zero */
+	__le64 merge_state;		/* 320 enum redo_merge_state */
+	__u8   merge_uuid[16];		/* 328 topmost delta of what is merged */
+	__le64 merge_pos;		/* 344 grains below it have been carried down, durably */
+	__u8   reserved1[160];		/* 352 zero */
 };					/* 512 */
 
 /* Names and hints for people and tools; nothing in the data path reads it. */
@@ -298,6 +313,7 @@ struct redo_super {
 	u64 tracker_generation;
 	u64 merge_state;
 	u8 merge_uuid[REDO_UUID_SIZE];
+	u64 merge_pos;
 };
 
 struct redo_label {
@@ -383,6 +399,8 @@ bool redo_slots_of_two(const struct redo_super sb[2], const enum redo_bad bad[2]
  */
 int redo_choose_super(const struct redo_super sb[2], const enum redo_bad bad[2]);
 u64 redo_super_blocknr(u8 slot);
+/* Set the merge fields, feature bit included. @uuid: NULL for none. */
+void redo_super_set_merge(struct redo_super *sb, enum redo_merge_state state, const u8 *uuid);
 
 void redo_pack_label(void *block, const u8 *uuid, u64 blocknr, u64 generation,
 		     const struct redo_label *label);

@@ -11,6 +11,17 @@
 
 DEFINE_MUTEX(redo_target_mutex);
 
+/* A chain that had no deltas so far has no grain size to keep to either. */
+static bool same_grains(const struct redo_target *t, const struct redo_chain *old)
+{
+	struct redo_super sb;
+
+	if (!t->nr_deltas)
+		return true;
+	redo_delta_super(t->delta[0], &sb);
+	return sb.grain_sectors == old->grain_sectors;
+}
+
 /* The line is the old one, or the old one with more deltas on top? */
 static bool extends(const struct redo_target *t, const struct redo_chain *old)
 {
@@ -20,12 +31,30 @@ static bool extends(const struct redo_target *t, const struct redo_chain *old)
 	    READ_ONCE(old->mode) != REDO_MODE_RW || t->nr_deltas < old->nr_deltas ||
 	    old->slot[0].bdev != t->base->bdev)
 		return false;
-	if (t->chain->grain_sectors != old->grain_sectors)
+	if (!same_grains(t, old))
 		return false;
 	for (i = 0; i < old->nr_deltas; i++)
 		if (old->slot[i + 1].delta != t->delta[i])
 			return false;
 	return true;
+}
+
+/* While its chain is merging a table is only replaced by one that goes on with it. */
+int redo_target_check_merge(struct redo_target *t)
+{
+	struct redo_chain *old;
+	int r = 0;
+
+	mutex_lock(&redo_chains_mutex);
+	old = redo_chain_find(dm_table_get_md(t->ti->table), t->ti->begin);
+	if (old && redo_merge_busy(old) && READ_ONCE(old->mode) == REDO_MODE_RW &&
+	    !extends(t, old)) {
+		DMERR("%s: its deltas are being merged: the line must have them all, in their order, or wait for the end",
+		      dm_device_name(old->md));
+		r = -EBUSY;
+	}
+	mutex_unlock(&redo_chains_mutex);
+	return r;
 }
 
 /*
@@ -42,6 +71,8 @@ static int claim_slots(struct redo_chain *c)
 	for (slot = 1; slot <= c->nr_deltas; slot++) {
 		struct redo_slot *s = &c->slot[slot];
 
+		if (s->merged)
+			continue;
 		r = redo_delta_load(s->delta);
 		if (r)
 			return r;
@@ -61,12 +92,13 @@ static int claim_slots(struct redo_chain *c)
 
 static int fill_takeover(struct redo_chain *c, u32 slot, struct redo_takeover *to)
 {
+	u32 below = redo_chain_below(c, slot);
 	struct redo_super parent;
 	int r;
 
 	memset(to, 0, sizeof(*to));
-	if (slot > 1) {
-		redo_delta_super(c->slot[slot - 1].delta, &parent);
+	if (below) {
+		redo_delta_super(c->slot[below].delta, &parent);
 		to->parent_content = redo_mutant(seal_after_child) ? 1 : parent.content_generation;
 		return 0;
 	}
@@ -86,14 +118,15 @@ static int fill_takeover(struct redo_chain *c, u32 slot, struct redo_takeover *t
 /* A second child on a parent that was sealed before: others depend on it now. */
 static int mark_parent(struct redo_chain *c, u32 slot, bool sealed_now)
 {
+	u32 below = redo_chain_below(c, slot);
 	struct redo_super sb;
 
-	if (slot < 2 || sealed_now)
+	if (!below || sealed_now)
 		return 0;
-	redo_delta_super(c->slot[slot - 1].delta, &sb);
+	redo_delta_super(c->slot[below].delta, &sb);
 	if (sb.flags & REDO_SB_SHARED)
 		return 0;
-	return redo_delta_mark_shared(c->slot[slot - 1].delta);
+	return redo_delta_mark_shared(c->slot[below].delta);
 }
 
 static int activate_slot(struct redo_chain *c, u32 slot, bool sealed_now)
@@ -121,13 +154,16 @@ static int stack_up(struct redo_chain *c, u32 live)
 	int r;
 
 	/* Once the parent is sealed there is no way back: see that the child can be written. */
-	if (c->nr_deltas > 1 && c->nr_deltas != live) {
-		r = redo_delta_prove(c->slot[c->nr_deltas].delta);
+	if (redo_chain_below(c, c->top) && c->top != live) {
+		r = redo_delta_prove(c->slot[c->top].delta);
 		if (r)
 			return r;
 	}
-	for (slot = 1; slot < c->nr_deltas; slot++) {
+	for (slot = 1; slot < c->top; slot++) {
 		struct redo_delta *d = c->slot[slot].delta;
+
+		if (c->slot[slot].merged)
+			continue;
 
 		redo_delta_super(d, &sb);
 		if (sb.state == REDO_STATE_SEALED)
@@ -150,7 +186,8 @@ static int load_view(struct redo_chain *c)
 	int r = 0;
 
 	for (slot = 1; slot <= c->nr_deltas && !r; slot++)
-		r = redo_delta_load(c->slot[slot].delta);
+		if (!c->slot[slot].merged)
+			r = redo_delta_load(c->slot[slot].delta);
 	return r;
 }
 
@@ -159,20 +196,26 @@ static int bring_up(struct redo_chain *c)
 	u32 live = c->active_slot;
 	int r;
 
-	if (!c->writable || !c->nr_deltas)
+	if (!c->writable || redo_chain_is_passthrough(c))
 		return load_view(c);
 	r = claim_slots(c);
+	if (!r && c->top != live)
+		redo_merge_seal_source(c);
 	if (!r)
 		r = stack_up(c, live);
 	if (r)
 		return r;
-	c->active_slot = c->nr_deltas;
+	c->active_slot = c->top;
 	c->active = c->slot[c->active_slot].delta;
+	if (c->top != live) {
+		c->home = c->active_slot;
+		c->alloc = c->active;
+	}
 	/* What was full is not what is written to now; the commit worker looks at once. */
 	spin_lock_irq(&c->lock);
 	WRITE_ONCE(c->space, REDO_SP_OK);
 	spin_unlock_irq(&c->lock);
-	return 0;
+	return redo_merge_find(c);
 }
 
 /* The old table's chain becomes ours. Returns the one that was made for us: unused now. */
@@ -214,9 +257,11 @@ static int switch_chain(struct redo_target *t, struct redo_chain **dismissed,
 	c = t->chain;
 	WRITE_ONCE(c->ti, t->ti);	/* event_run() may be late */
 	c->features = t->features;
-	if (list_empty(&c->registry))
-		redo_chain_attach(c);
 	redo_target_add_slots(t, c);
+	if (list_empty(&c->registry)) {
+		redo_target_note_merged(t, c);
+		redo_chain_attach(c);
+	}
 out:
 	mutex_unlock(&redo_chains_mutex);
 	return r;

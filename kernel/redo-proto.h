@@ -13,6 +13,7 @@
 #define REDO_ARG_IGNORE_DISCARD		"ignore_discard"
 #define REDO_ARG_NO_DISCARD_PASSDOWN	"no_discard_passdown"
 #define REDO_ARG_FORCE_BASE		"force_base"
+#define REDO_ARG_HOLD_MERGE		"hold_merge"
 
 #define REDO_NO_SPACE_TIMEOUT_DEFAULT	60	/* seconds; 0: for ever */
 #define REDO_LOW_WATER_DEFAULT		2	/* units */
@@ -22,6 +23,8 @@
  *   <mode> <#deltas> <grain sectors> <units total> <units taken> <grains used>
  *   <metadata blocks used> <dirty metadata blocks> <journal used>/<journal blocks>
  *   <space> <leaves resident> <commits> <checkpoints> <active delta uuid|->
+ *   <merge> <kind> <source uuid|-> <target uuid|base|-> <done>/<total grains>
+ *   <KiB/s> <throttle> <-|error@sector+sectors>
  * or one word, "Fail" or "Error".
  */
 #define REDO_STATUS_FAIL	"Fail"
@@ -35,7 +38,28 @@
 #define REDO_SPACE_QUEUEING	"out_of_space_queueing"
 #define REDO_SPACE_ERRORING	"out_of_space_erroring"
 
+/* The merge, in the status ... */
+#define REDO_MERGE_WORD_NONE	"none"
+#define REDO_MERGE_WORD_RUNNING	"running"
+#define REDO_MERGE_WORD_PAUSED	"paused"
+#define REDO_MERGE_WORD_HELD	"held"		/* the table says hold_merge */
+#define REDO_MERGE_WORD_FULL	"full"		/* no space in the target */
+#define REDO_MERGE_WORD_FAILED	"failed"
+#define REDO_MERGE_WORD_DONE	"done"
+/* ... and its kind. */
+#define REDO_MERGE_KIND_SEALED	"sealed"
+#define REDO_MERGE_KIND_ACTIVE	"active"
+#define REDO_MERGE_KIND_ALL	"all"
+#define REDO_MERGE_BASE_WORD	"base"
+
 /* Messages. */
+#define REDO_MSG_MERGE		"merge"
+#define REDO_MSG_MERGE_ALL	"merge_all"
+#define REDO_MSG_UNSHARED	"unshared"	/* their argument */
+#define REDO_MSG_MERGE_PAUSE	"merge_pause"
+#define REDO_MSG_MERGE_RESUME	"merge_resume"
+#define REDO_MSG_MERGE_THROTTLE	"merge_throttle"
+#define REDO_MSG_MIB		"MiB"
 #define REDO_MSG_ALLOCATED	"allocated"
 #define REDO_MSG_END		"end"
 #define REDO_MSG_NEXT		"next="

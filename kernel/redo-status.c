@@ -30,7 +30,7 @@ static unsigned int status_info(struct redo_chain *c, char *result, unsigned int
 {
 	struct redo_usage u = { 0 };
 	struct redo_super sb;
-	u32 nr = smp_load_acquire(&c->nr_deltas); /* a hand-over may be adding some */
+	u32 nr = redo_chain_nr_live(c), top = READ_ONCE(c->top);
 	unsigned int sz = 0;
 
 	if (READ_ONCE(c->mode) == REDO_MODE_FAILED) {
@@ -38,7 +38,7 @@ static unsigned int status_info(struct redo_chain *c, char *result, unsigned int
 		return sz;
 	}
 	if (nr) {
-		redo_delta_usage(c->slot[nr].delta, &u);
+		redo_delta_usage(c->slot[top].delta, &u);
 		redo_nospace_refresh(c, &u);
 	}
 	DMEMIT("%s %u %u %llu %llu %llu %llu %llu %llu/%llu %s %ld %lld %lld ",
@@ -48,12 +48,27 @@ static unsigned int status_info(struct redo_chain *c, char *result, unsigned int
 	       atomic_long_read(&c->map.resident), (s64)atomic64_read(&c->nr_commits),
 	       (s64)atomic64_read(&c->nr_checkpoints));
 	if (!nr) {
-		DMEMIT("-");
-		return sz;
+		DMEMIT("- ");
+	} else {
+		redo_delta_super(c->slot[top].delta, &sb);
+		DMEMIT("%pUb ", sb.uuid);
 	}
-	redo_delta_super(c->slot[nr].delta, &sb);
-	DMEMIT("%pUb", sb.uuid);
-	return sz;
+	return sz + redo_merge_status(c, result + sz, maxlen - sz);
+}
+
+/* Does the delta at place @i of the line count no more? redo_target_mutex held. */
+static bool is_merged(const struct redo_target *t, u32 i)
+{
+	return t->chain ? READ_ONCE(t->chain->slot[i + 1].merged) : t->merged[i];
+}
+
+static u32 line_nr(const struct redo_target *t)
+{
+	u32 i, nr = 0;
+
+	for (i = 0; i < t->nr_deltas; i++)
+		nr += !is_merged(t, i);
+	return nr;
 }
 
 static unsigned int status_table(struct redo_target *t, char *result, unsigned int maxlen)
@@ -61,9 +76,10 @@ static unsigned int status_table(struct redo_target *t, char *result, unsigned i
 	unsigned int sz = 0;
 	u32 i;
 
-	DMEMIT("%s %u", t->base->name, t->nr_deltas);
+	DMEMIT("%s %u", t->base->name, line_nr(t));
 	for (i = 0; i < t->nr_deltas; i++)
-		DMEMIT(" %s", t->dev[i]->name);
+		if (!is_merged(t, i))
+			DMEMIT(" %s", t->dev[i]->name);
 	DMEMIT("%s", t->feature_line);
 	return sz;
 }
@@ -75,6 +91,8 @@ static u32 chain_digest(struct redo_target *t)
 	u32 crc = ~0U, i;
 
 	for (i = 0; i < t->nr_deltas; i++) {
+		if (is_merged(t, i))
+			continue;
 		redo_delta_super(t->delta[i], &sb);
 		crc = crc32c(crc, sb.uuid, REDO_UUID_SIZE);
 	}
@@ -87,7 +105,7 @@ static unsigned int status_ima(struct redo_target *t, char *result, unsigned int
 
 	DMEMIT_TARGET_NAME_VERSION(t->ti->type);
 	DMEMIT(",base_device_name=%s,nr_deltas=%u,chain_digest=%08x,error_if_no_space=%c",
-	       t->base->name, t->nr_deltas, chain_digest(t),
+	       t->base->name, line_nr(t), chain_digest(t),
 	       t->features.error_if_no_space ? 'y' : 'n');
 	DMEMIT(",no_space_timeout=%u,low_water=%llu,ignore_discard=%c,no_discard_passdown=%c",
 	       t->features.no_space_timeout, t->features.low_water,
@@ -103,14 +121,13 @@ void redo_status(struct dm_target *ti, status_type_t type, unsigned int flags,
 	struct redo_target *t = ti->private;
 	unsigned int sz = 0;
 
+	mutex_lock(&redo_target_mutex); /* against the hand-over */
 	switch (type) {
 	case STATUSTYPE_INFO:
-		mutex_lock(&redo_target_mutex); /* against the hand-over */
 		if (t->chain)
 			status_info(t->chain, result, maxlen);
 		else
 			DMEMIT(REDO_STATUS_ERROR);
-		mutex_unlock(&redo_target_mutex);
 		break;
 	case STATUSTYPE_TABLE:
 		status_table(t, result, maxlen);
@@ -119,4 +136,5 @@ void redo_status(struct dm_target *ti, status_type_t type, unsigned int flags,
 		status_ima(t, result, maxlen);
 		break;
 	}
+	mutex_unlock(&redo_target_mutex);
 }

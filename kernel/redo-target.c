@@ -26,6 +26,7 @@ static void target_free(struct redo_target *t)
 			dm_put_device(t->ti, t->dev[i]);
 	if (t->base)
 		dm_put_device(t->ti, t->base);
+	kvfree(t->merged);
 	kvfree(t->delta);
 	kvfree(t->dev);
 	kfree(t->feature_line);
@@ -50,7 +51,8 @@ static int open_devices(struct redo_target *t, const struct redo_args *a)
 	t->nr_deltas = a->nr_deltas;
 	t->dev = kvcalloc(max(1U, a->nr_deltas), sizeof(*t->dev), GFP_KERNEL);
 	t->delta = kvcalloc(max(1U, a->nr_deltas), sizeof(*t->delta), GFP_KERNEL);
-	if (!t->dev || !t->delta)
+	t->merged = kvcalloc(max(1U, a->nr_deltas), sizeof(*t->merged), GFP_KERNEL);
+	if (!t->dev || !t->delta || !t->merged)
 		return -ENOMEM;
 	r = open_device(t, a->base, &t->base);
 	for (i = 0; i < a->nr_deltas && !r; i++)
@@ -130,6 +132,15 @@ void redo_target_add_slots(struct redo_target *t, struct redo_chain *c)
 	}
 }
 
+void redo_target_note_merged(struct redo_target *t, struct redo_chain *c)
+{
+	u32 i;
+
+	for (i = 0; i < t->nr_deltas; i++)
+		WRITE_ONCE(c->slot[i + 1].merged, t->merged[i]);
+	redo_chain_find_top(c);
+}
+
 static int make_chain(struct redo_target *t)
 {
 	u32 grain_sectors = REDO_GRAIN_SECTORS_MIN;
@@ -148,6 +159,7 @@ static int make_chain(struct redo_target *t)
 	c->features = t->features;
 	redo_chain_add_slot(c, t->base->bdev, NULL);
 	redo_target_add_slots(t, c);
+	redo_target_note_merged(t, c);
 	t->chain = c;
 	return 0;
 }
@@ -163,6 +175,8 @@ static int target_setup(struct redo_target *t, const struct redo_args *a)
 	r = open_devices(t, a);
 	if (!r)
 		r = get_deltas(t);
+	if (!r)
+		r = redo_target_check_merge(t);
 	return r ?: make_chain(t);
 }
 
@@ -218,6 +232,7 @@ static void redo_dtr(struct dm_target *ti)
 	struct redo_target *t = ti->private;
 
 	if (t->chain) {
+		redo_merge_stop(t->chain);
 		mutex_lock(&redo_chains_mutex);
 		redo_chain_unlist(t->chain);
 		mutex_unlock(&redo_chains_mutex);
@@ -255,6 +270,7 @@ static void redo_presuspend(struct dm_target *ti)
 	spin_lock_irq(&c->lock);
 	WRITE_ONCE(c->suspending, true);
 	spin_unlock_irq(&c->lock);
+	redo_merge_stop_soon(c);
 	if (dm_noflush_suspending(ti))
 		redo_nospace_requeue(c);
 }
@@ -268,6 +284,7 @@ static void redo_presuspend_undo(struct dm_target *ti)
 	spin_lock_irq(&t->chain->lock);
 	WRITE_ONCE(t->chain->suspending, false);
 	spin_unlock_irq(&t->chain->lock);
+	redo_merge_go(t->chain);
 }
 
 static void redo_postsuspend(struct dm_target *ti)
@@ -304,6 +321,7 @@ static void redo_resume(struct dm_target *ti)
 	if (event)
 		redo_chain_event(c);
 	WRITE_ONCE(c->resumed, jiffies);
+	redo_merge_go(c);
 	redo_commit_kick(c); /* space, last checkpoints of what was sealed */
 }
 

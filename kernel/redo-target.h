@@ -17,6 +17,7 @@ struct redo_target {
 	struct dm_dev *base;
 	struct dm_dev **dev;		/* nr_deltas, oldest first */
 	struct redo_delta **delta;	/* likewise, each with a reference */
+	bool *merged;			/* likewise: wholly merged, does not count */
 	char *feature_line;		/* " <n> <arg> ..." or "" */
 	struct redo_chain *chain;	/* NULL once it has been handed on; redo_target_mutex */
 	bool up;			/* brought up: the chain is ours; redo_target_mutex */
@@ -32,10 +33,17 @@ extern struct mutex redo_target_mutex;
 /* Those deltas of the line that the chain does not have yet; takes references. */
 void redo_target_add_slots(struct redo_target *t, struct redo_chain *c);
 
+/* What the line has found to be merged, in a chain that has its slots from it. */
+void redo_target_note_merged(struct redo_target *t, struct redo_chain *c);
+/* A line that would end what its device's chain is merging: refused. Logs; -EBUSY. */
+int redo_target_check_merge(struct redo_target *t);
+
 /* --- redo-validate.c: process context, may block, GFP_NOIO --- */
 
 /* Everything that a constructor can check about devices alone. Logs; -errno. */
 int redo_validate_devices(struct redo_target *t);
+/* Deltas of the line below place @i that count. */
+u32 redo_line_depth(const struct redo_target *t, u32 i);
 /* Format the last delta if it is blank and the line is writable. Logs. */
 int redo_format_blank(struct redo_target *t, u32 index);
 /*

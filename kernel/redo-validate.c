@@ -97,6 +97,23 @@ int redo_validate_devices(struct redo_target *t)
 	return check_duplicates(t);
 }
 
+u32 redo_line_depth(const struct redo_target *t, u32 i)
+{
+	u32 n = 0;
+
+	while (i--)
+		n += !t->merged[i];
+	return n;
+}
+
+/* The next place below @i that counts; there is one. */
+static u32 live_below(const struct redo_target *t, u32 i)
+{
+	while (i-- && t->merged[i])
+		;
+	return i;
+}
+
 /* --- formatting a blank tail --- */
 
 int redo_format_blank(struct redo_target *t, u32 index)
@@ -105,14 +122,14 @@ int redo_format_blank(struct redo_target *t, u32 index)
 		.virtual_sectors = t->ti->len,
 		.base_sectors = bdev_nr_sectors(t->base->bdev),
 		.grain_sectors = REDO_GRAIN_SECTORS_MIN,
-		.depth = index,
+		.depth = redo_line_depth(t, index),
 		.chain_seq = 1,
 	};
 
-	if (index) {
+	if (sb.depth) {
 		struct redo_super parent;
 
-		redo_delta_super(t->delta[index - 1], &parent);
+		redo_delta_super(t->delta[live_below(t, index)], &parent);
 		memcpy(sb.parent_uuid, parent.uuid, REDO_UUID_SIZE);
 		memcpy(sb.tree_uuid, parent.tree_uuid, REDO_UUID_SIZE);
 		sb.grain_sectors = parent.grain_sectors;
@@ -154,6 +171,9 @@ static int check_parent(struct redo_target *t, u32 i, const struct redo_super *s
 	if (sb->grain_sectors != parent->grain_sectors)
 		return REFUSE(t, i, "grains of %u sectors, its parent has %u: format it anew",
 			      sb->grain_sectors, parent->grain_sectors);
+	if (parent->merge_state == REDO_MERGE_TAKEN &&
+	    !memcmp(parent->merge_uuid, sb->uuid, REDO_UUID_SIZE))
+		return 0;	/* has got its content generation already */
 	if (sb->parent_content && sb->parent_content != parent->content_generation)
 		return REFUSE(t, i,
 			      "its parent %pUb has been changed since (content %llx, expected %llx)",
@@ -161,9 +181,18 @@ static int check_parent(struct redo_target *t, u32 i, const struct redo_super *s
 	return 0;
 }
 
+/* The next place above @i that counts, nr_deltas if there is none. */
+static u32 live_above(const struct redo_target *t, u32 i)
+{
+	while (++i < t->nr_deltas && t->merged[i])
+		;
+	return i;
+}
+
 static int check_state(struct redo_target *t, u32 i, const struct redo_super *sb)
 {
-	bool last = i == t->nr_deltas - 1;
+	u32 above = live_above(t, i);
+	bool last = above == t->nr_deltas;
 	struct redo_super child;
 
 	if (sb->state == REDO_STATE_RETIRED)
@@ -177,9 +206,9 @@ static int check_state(struct redo_target *t, u32 i, const struct redo_super *sb
 		return 0;
 	if (!t->writable)
 		return REFUSE(t, i, "not sealed, yet not the last of a read-only table line");
-	if (!t->delta[i + 1])
+	if (!t->delta[above])
 		return 0;	/* blank: it will be new */
-	redo_delta_super(t->delta[i + 1], &child);
+	redo_delta_super(t->delta[above], &child);
 	if (child.state != REDO_STATE_NEW)
 		return REFUSE(t, i, "not sealed, but the delta on top of it is in use already");
 	return 0;
@@ -195,13 +224,13 @@ static int check_geometry(struct redo_target *t, u32 i, const struct redo_super 
 	if (sb->base_sectors != base)
 		return REFUSE(t, i, "wrong base %pg: it has %llu sectors, the delta expects %llu",
 			      t->base->bdev, base, sb->base_sectors);
-	if (sb->depth != i)
-		return REFUSE(t, i, "has %u deltas below it, but is listed at place %u: one is left out or out of order",
+	if (sb->depth < redo_line_depth(t, i))
+		return REFUSE(t, i, "has %u deltas below it, but is listed at place %u: one is too many or out of order",
 			      sb->depth, i + 1);
 	return 0;
 }
 
-static int check_fingerprint(struct redo_target *t, const struct redo_super *sb)
+static int check_fingerprint(struct redo_target *t, const struct redo_super *sb, u32 i)
 {
 	u32 head, tail;
 	int r;
@@ -214,27 +243,155 @@ static int check_fingerprint(struct redo_target *t, const struct redo_super *sb)
 	if (head == sb->base_fp_head && tail == sb->base_fp_tail)
 		return 0;
 	DMERR("%pg: wrong base, or written to outside the chain: its fingerprint is %08x%08x, delta %pg expects %08x%08x (force_base skips this check)",
-	      t->base->bdev, head, tail, t->dev[0]->bdev, sb->base_fp_head, sb->base_fp_tail);
+	      t->base->bdev, head, tail, t->dev[i]->bdev, sb->base_fp_head, sb->base_fp_tail);
 	return -EINVAL;
+}
+
+/* --- merges: redo-merge.h, on-disk-format.rst "Merges" --- */
+
+static bool same_uuid(const u8 *a, const u8 *b)
+{
+	return !memcmp(a, b, REDO_UUID_SIZE);
+}
+
+/* The place below @nr of the delta with that UUID; nr if there is none. */
+static u32 find_uuid(const struct redo_target *t, u32 nr, const u8 *uuid)
+{
+	struct redo_super sb;
+	u32 i;
+
+	for (i = 0; i < nr; i++) {
+		redo_delta_super(t->delta[i], &sb);
+		if (same_uuid(sb.uuid, uuid))
+			break;
+	}
+	return i;
+}
+
+/* Is @uuid the parent of the delta at @i? */
+static bool is_child_of(const struct redo_target *t, u32 i, u32 nr, const u8 *uuid)
+{
+	struct redo_super sb;
+
+	if (i >= nr)
+		return false;
+	redo_delta_super(t->delta[i], &sb);
+	return same_uuid(sb.parent_uuid, uuid);
+}
+
+static void note_merged_at(struct redo_target *t, u32 i, u32 nr, const struct redo_super *sb)
+{
+	static const u8 nil[REDO_UUID_SIZE];
+	u32 top;
+
+	switch (sb->merge_state) {
+	case REDO_MERGE_GONE:
+		t->merged[i] = true;
+		break;
+	case REDO_MERGE_TAKEN:
+		top = find_uuid(t, nr, sb->merge_uuid);
+		if (top == i + 1 && (sb->state == REDO_STATE_ACTIVE ||
+				     is_child_of(t, top + 1, nr, sb->uuid)))
+			t->merged[top] = true;
+		break;
+	case REDO_MERGE_BASE_TAKEN:
+	case REDO_MERGE_BASE_ALL_TAKEN:
+		top = find_uuid(t, nr, sb->merge_uuid);
+		if (top < nr && is_child_of(t, top + 1, nr, nil))
+			memset(t->merged + i, true, top + 1 - i);
+		break;
+	}
+}
+
+/* What the line names that has been merged wholly does not count. */
+static void note_merged(struct redo_target *t, u32 nr)
+{
+	struct redo_super sb;
+	u32 i;
+
+	memset(t->merged, 0, t->nr_deltas * sizeof(*t->merged));
+	for (i = 0; i < nr; i++) {
+		redo_delta_super(t->delta[i], &sb);
+		note_merged_at(t, i, nr, &sb);
+	}
+	for (i = 0; i < nr; i++)
+		if (t->merged[i])
+			DMWARN("%pg: has been merged into what is below it, and is ignored",
+			       t->dev[i]->bdev);
+}
+
+/*
+ * The line ends in one that is gone. It showed its content, or took writes; what is below
+ * shows the same only if it was not changed any more.
+ */
+static int check_merged_top(struct redo_target *t)
+{
+	u32 i = t->nr_deltas - 1, below = live_below(t, i);
+	struct redo_super sb, parent;
+
+	redo_delta_super(t->delta[i], &sb);
+	if (t->writable && !sb.content_generation)
+		return 0;
+	if (t->writable)
+		return REFUSE(t, i, "merged into what is below it: a writable table line must end in a delta of its own");
+	if (below < t->nr_deltas) {
+		redo_delta_super(t->delta[below], &parent);
+		if (sb.content_generation && sb.content_generation == parent.content_generation)
+			return 0;
+	}
+	return REFUSE(t, i, "merged into what is below it: its content cannot be shown any more");
+}
+
+/* Does the line have what a merge that was begun needs? Else it would show what is no point. */
+static int check_merge(struct redo_target *t, u32 i, u32 nr, const struct redo_super *sb)
+{
+	u32 at;
+
+	switch (sb->merge_state) {
+	case REDO_MERGE_INTO:
+		at = find_uuid(t, nr, sb->merge_uuid);
+		if (at < nr && at == live_above(t, i))
+			return 0;
+		break;
+	case REDO_MERGE_BASE:
+	case REDO_MERGE_BASE_ALL:
+	case REDO_MERGE_BASE_TAKEN:
+	case REDO_MERGE_BASE_ALL_TAKEN:
+		at = find_uuid(t, nr, sb->merge_uuid);
+		if (at < nr && at >= i && !t->merged[at])
+			return 0;
+		break;
+	default:
+		return 0;
+	}
+	return REFUSE(t, i, "being merged with delta %pUb, which the line has not: the snapshot point does not exist any more",
+		      sb->merge_uuid);
 }
 
 int redo_validate_chain(struct redo_target *t, u32 nr)
 {
 	struct redo_super sb[2];	/* this one and the one below, in turn */
-	int r = 0;
+	int r = 0, below = -1, cur = 0;
 	u32 i;
 
+	note_merged(t, nr);
+	if (nr && nr == t->nr_deltas && t->merged[nr - 1])
+		r = check_merged_top(t);
 	for (i = 0; i < nr && !r; i++) {
-		struct redo_super *cur = &sb[i & 1];
-
-		redo_delta_super(t->delta[i], cur);
-		r = check_parent(t, i, cur, i ? &sb[!(i & 1)] : NULL);
+		if (t->merged[i])
+			continue;
+		redo_delta_super(t->delta[i], &sb[cur]);
+		r = check_parent(t, i, &sb[cur], below < 0 ? NULL : &sb[below]);
 		if (!r)
-			r = check_geometry(t, i, cur);
+			r = check_geometry(t, i, &sb[cur]);
 		if (!r)
-			r = check_state(t, i, cur);
-		if (!r && !i)
-			r = check_fingerprint(t, cur);
+			r = check_state(t, i, &sb[cur]);
+		if (!r)
+			r = check_merge(t, i, nr, &sb[cur]);
+		if (!r && below < 0)
+			r = check_fingerprint(t, &sb[cur], i);
+		below = cur;
+		cur = !cur;
 	}
 	return r;
 }

@@ -65,7 +65,7 @@ wrong d2 break 500/4 ^1 'checksum'
 wrong d2 set magic ^1 'magic|superblock'
 wrong d1 set version 0 'version'
 wrong d1 set version 2 'version'
-wrong d1 set incompat 1 'feature'
+wrong d1 set incompat 2 'feature'
 wrong d2 set incompat 0x8000000000000000 'feature'
 wrong d1 set blocknr +2 'address'
 right d1 compat 1

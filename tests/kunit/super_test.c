@@ -47,7 +47,9 @@ static void redo_test_super(struct redo_super *sb)
 	sb->replay_seq = 0x31313131;
 	sb->replay_commit = 0x32323232;
 	sb->tracker_generation = 0x4142434445464748ULL;
-	sb->merge_state = 0;
+	sb->merge_state = REDO_MERGE_INTO;
+	sb->incompat = REDO_INCOMPAT_MERGE;
+	sb->merge_pos = 0x515;
 }
 
 static u8 *redo_test_packed_super(struct kunit *test, struct redo_super *sb)
@@ -71,7 +73,7 @@ static const struct redo_test_field super_golden[] = {
 	{ "flags",		 68, 4, 6 },
 	{ "compat",		 72, 8, 0 },
 	{ "compat_ro",		 80, 8, 0 },
-	{ "incompat",		 88, 8, 0 },
+	{ "incompat",		 88, 8, 1 },
 	{ "parent_uuid",	 96, 8, 0x3736353433323130ULL },
 	{ "tree_uuid",		112, 8, 0x5756555453525150ULL },
 	{ "parent_content",	128, 8, 0x0102030405060708ULL },
@@ -102,9 +104,10 @@ static const struct redo_test_field super_golden[] = {
 	{ "replay_commit",	288, 8, 0x32323232 },
 	{ "tracker_uuid",	296, 8, 0x7776757473727170ULL },
 	{ "tracker_generation",	312, 8, 0x4142434445464748ULL },
-	{ "merge_state",	320, 8, 0 },
+	{ "merge_state",	320, 8, 1 },
 	{ "merge_uuid",		328, 8, 0x9796959493929190ULL },
-	{ "reserved1",		344, 8, 0 },
+	{ "merge_pos",		344, 8, 0x515 },
+	{ "reserved1",		352, 8, 0 },
 	{ "reserved1, last",	504, 8, 0 },
 };
 
@@ -179,6 +182,7 @@ static void redo_super_round_trip(struct kunit *test)
 	EXPECT_SAME(replay_commit);
 	EXPECT_SAME(tracker_generation);
 	EXPECT_SAME(merge_state);
+	EXPECT_SAME(merge_pos);
 }
 
 /* Slot B has its own address; neither slot passes for the other. */
@@ -253,7 +257,16 @@ static const struct super_case super_cases[] = {
 	{ "version 2", 64, 4, 2, REDO_BAD_VERSION },
 	{ "compat, unknown", 72, 8, 1ULL << 63, REDO_OK },
 	{ "compat_ro, unknown", 80, 8, 1, REDO_OK },
-	{ "incompat, lowest bit", 88, 8, 1, REDO_BAD_INCOMPAT },
+	{ "incompat, merge", 88, 8, 1, REDO_OK },
+	{ "incompat, no merge but a merge state", 88, 8, 0, REDO_BAD_FIELD },
+	{ "incompat, lowest unknown bit", 88, 8, 3, REDO_BAD_INCOMPAT },
+	{ "merge state none but a feature bit", 320, 8, 0, REDO_BAD_FIELD },
+	{ "merge state taken with a position", 320, 8, 2, REDO_BAD_FIELD },
+	{ "merge state base", 320, 8, 3, REDO_OK },
+	{ "merge state base_all", 320, 8, 4, REDO_OK },
+	{ "merge state gone, not retired", 320, 8, 6, REDO_BAD_FIELD },
+	{ "merge state 8", 320, 8, 8, REDO_BAD_FIELD },
+	{ "merge position 0", 344, 8, 0, REDO_OK },
 	{ "incompat, highest bit", 88, 8, 1ULL << 63, REDO_BAD_INCOMPAT },
 	{ "virtual size 0", 144, 8, 0, REDO_BAD_FIELD },
 	{ "virtual size beyond any device", 144, 8, ~0ULL, REDO_BAD_FIELD },

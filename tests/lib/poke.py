@@ -57,7 +57,7 @@ SB = {
     'meta_used': (248, 8), 'data_used': (256, 8), 'journal_start': (264, 8),
     'journal_blocks': (272, 4), 'replay_seq': (280, 8), 'replay_commit': (288, 8),
     'tracker_uuid': (296, 16), 'tracker_generation': (312, 8),
-    'merge_state': (320, 8), 'merge_uuid': (328, 16),
+    'merge_state': (320, 8), 'merge_uuid': (328, 16), 'merge_pos': (344, 8),
 }
 
 TABLE = []

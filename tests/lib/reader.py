@@ -117,7 +117,7 @@ class Delta:
                 blank += h == 'blank'
                 continue
             if struct.unpack_from('<I', block, 64)[0] != 1 or \
-                    struct.unpack_from('<Q', block, 88)[0]:
+                    struct.unpack_from('<Q', block, 88)[0] & ~1:
                 self.refuse('superblock of an unknown version or feature')
             found.append((h.generation, h, block))
         if not found:

@@ -62,7 +62,7 @@ static void super_fields(void **state __unused)
 #define FIELD(member) offsetof(struct redo_disk_super, member), \
 		      sizeof(((struct redo_disk_super *)0)->member)
 		{ FIELD(version), 2, "unknown format version" },
-		{ FIELD(incompat), 1, "unknown incompatible feature" },
+		{ FIELD(incompat), 2, "unknown incompatible feature" },
 		{ FIELD(virtual_sectors), 0, "field out of range" },
 		{ FIELD(virtual_sectors), 8, "field out of range" },
 		{ FIELD(grain_sectors), 7, "field out of range" },

@@ -21,7 +21,7 @@ static int read_newer(struct image *im, void (*change)(struct redo_disk_super *d
 static void reseal(struct redo_disk_super *ds) { redo_seal_block(ds, REDO_SUPER_SIZE); }
 static void nothing(struct redo_disk_super *ds __unused) { }
 static void version(struct redo_disk_super *ds) { ds->version = cpu_to_le32(2); reseal(ds); }
-static void incompat(struct redo_disk_super *ds) { ds->incompat = cpu_to_le64(1); reseal(ds); }
+static void incompat(struct redo_disk_super *ds) { ds->incompat = cpu_to_le64(2); reseal(ds); }
 static void field(struct redo_disk_super *ds) { ds->state = cpu_to_le32(9); reseal(ds); }
 static void address(struct redo_disk_super *ds) { ds->header.blocknr = cpu_to_le64(2); reseal(ds); }
 static void torn(struct redo_disk_super *ds) { ((u8 *)ds)[300] ^= 1; }
