@@ -52,8 +52,11 @@ static void cut(struct bio *bio, sector_t sectors, bool worker)
 
 void redo_io_release(struct redo_io *io)
 {
-	if (io->change)
-		redo_change_free(io->chain, io->change);
+	if (!io->change)
+		return;
+	if (io->change->reserved_top)
+		redo_delta_unreserve(io->chain->active, io->change->reserved_top);
+	redo_change_free(io->chain, io->change);
 	io->change = NULL;
 }
 
@@ -111,7 +114,7 @@ static void set_target_word(struct redo_chain *c, struct bio *bio, u64 word)
 {
 	sector_t off = bio_grain_offset(c, bio);
 
-	if (redo_word_state(word) == REDO_W_MAPPED)
+	if (redo_word_has_place(word))
 		set_target(c, bio, redo_word_slot(word),
 			   redo_grain_to_sector(c, redo_word_phys(word)) + off);
 	else
@@ -155,6 +158,7 @@ static enum step step_read(struct redo_chain *c, struct bio *bio, bool worker)
 	switch (redo_word_state(word)) {
 	case REDO_W_BASE:
 	case REDO_W_MAPPED:
+	case REDO_W_MERGING:
 		cut_grains(c, bio, run, worker);
 		set_target_word(c, bio, word);
 		io->state = REDO_IO_MAPPED;
@@ -228,7 +232,10 @@ u32 redo_entries_begin(struct redo_chain *c, struct redo_leaf *leaf, u64 grain, 
 
 	for (n = 0; n < len; n++) {
 		w = READ_ONCE(word[n]);
-		if (!redo_word_is_below(w, c->active_slot))
+		if (!redo_chain_is_new(c, w))
+			break;
+		if (n && redo_chain_goes_down(c) &&
+		    redo_home_unmaps(c, w) != redo_home_unmaps(c, *first))
 			break;
 		if (cmpxchg(&word[n], w, redo_word(REDO_W_PENDING, 0, 0)) != w)
 			break;
@@ -272,7 +279,7 @@ static u32 below_run(struct redo_chain *c, struct redo_leaf *leaf, u64 grain, u3
 
 	max = min_t(u32, max, REDO_FANOUT - off);
 	for (n = 0; n < max; n++)
-		if (!redo_word_is_below(READ_ONCE(leaf->word[off + n]), c->active_slot))
+		if (!redo_chain_is_new(c, READ_ONCE(leaf->word[off + n])))
 			break;
 	return n;
 }
@@ -287,9 +294,35 @@ static u32 take_places(struct redo_chain *c, struct redo_io *io, u64 grain, u32 
 	u32 off = redo_leaf_offset(grain);
 	u32 len = min_t(u64, REDO_FANOUT, c->nr_grains - (grain - off));
 
+	if (unlikely(!c->alloc)) { /* the base has a place for each */
+		*phys = grain;
+		return want;
+	}
 	if (!io->stream || READ_ONCE(c->space) >= REDO_SP_QUEUEING)
-		return redo_delta_alloc(c->active, want, phys);
-	return redo_delta_alloc_stream(c->active, want, off, len, &io->leaf->place, phys);
+		return redo_delta_alloc(c->alloc, want, phys);
+	return redo_delta_alloc_stream(c->alloc, want, off, len, &io->leaf->place, phys);
+}
+
+/* What is to be recorded of a first write; in an active merge it is two deltas' business. */
+static void fill_change(struct redo_chain *c, struct redo_io *io)
+{
+	struct redo_change *change = io->change;
+
+	change->cookie = io->leaf;
+	change->reserved = 0;
+	change->via = 0;
+	change->e = (struct redo_extent) {
+		.type = REDO_REC_MAP,
+		.logical = io->grain,
+		.phys = io->phys,
+		.len = io->len,
+	};
+	if (!redo_chain_goes_down(c))
+		return;
+	if (redo_home_unmaps(c, io->old))
+		change->via = REDO_VIA_UNMAP;
+	if (c->home)
+		change->via |= REDO_VIA_HOME;
 }
 
 /*
@@ -310,8 +343,8 @@ static enum step begin_first(struct redo_chain *c, struct redo_io *io, u64 grain
 	want = below_run(c, io->leaf, grain, max);
 	got = want ? take_places(c, io, grain, want, &io->phys) : 0;
 	n = got ? redo_entries_begin(c, io->leaf, grain, got, &io->old) : 0;
-	if (n < got)
-		redo_delta_unalloc(c->active, io->phys + n, got - n);
+	if (n < got && c->alloc)
+		redo_delta_unalloc(c->alloc, io->phys + n, got - n);
 	if (!n) {
 		redo_leaf_unbusy(io->leaf);
 		io->leaf = NULL;
@@ -320,14 +353,7 @@ static enum step begin_first(struct redo_chain *c, struct redo_io *io, u64 grain
 	io->grain = grain;
 	io->len = n;
 	io->state = REDO_IO_FIRST;
-	io->change->cookie = io->leaf;
-	io->change->reserved = 0;
-	io->change->e = (struct redo_extent) {
-		.type = REDO_REC_MAP,
-		.logical = grain,
-		.phys = io->phys,
-		.len = n,
-	};
+	fill_change(c, io);
 	return STEP_SEND;
 }
 
@@ -353,7 +379,7 @@ void redo_first_write_done(struct redo_chain *c, struct redo_io *io)
 	rcu_read_lock();
 	merged = !redo_mutant_recorded(change) && redo_commit_add(c, change);
 	redo_entries_publish(c, io->leaf, io->grain, io->len,
-			     redo_word(REDO_W_MAPPED, c->active_slot, io->phys));
+			     redo_home_word(c, io->phys));
 	rcu_read_unlock();
 	if (merged)
 		redo_leaf_unbusy(io->leaf);
@@ -361,7 +387,15 @@ void redo_first_write_done(struct redo_chain *c, struct redo_io *io)
 	redo_inflight_leave(&c->inflight, io->gen);
 }
 
-static enum step step_first_write(struct redo_chain *c, struct bio *bio, u64 grain, bool worker)
+/* In an active merge, over what the source says is zero: a worker has made room for that. */
+static bool lacks_room(struct redo_chain *c, const struct redo_io *io, u64 word)
+{
+	return redo_chain_goes_down(c) && redo_home_unmaps(c, word) &&
+	       !(io->change && io->change->reserved_top);
+}
+
+static enum step step_first_write(struct redo_chain *c, struct bio *bio, u64 grain, u64 word,
+				  bool worker)
 {
 	struct redo_io *io = redo_io(bio);
 	u32 whole = whole_grains(c, bio);
@@ -371,13 +405,14 @@ static enum step step_first_write(struct redo_chain *c, struct bio *bio, u64 gra
 		cut_grains(c, bio, 1, worker);
 		return STEP_COPYUP;
 	}
-	if (!worker && (redo_commit_is_behind(c) || redo_mutant(record_before_data)))
+	if (!worker && (redo_commit_is_behind(c) || redo_mutant(record_before_data) ||
+			lacks_room(c, io, word)))
 		return STEP_AGAIN;
 	step = begin_first(c, io, grain, whole);
 	if (step != STEP_SEND)
 		return step;
 	cut_grains(c, bio, io->len, worker);
-	set_target(c, bio, c->active_slot, redo_grain_to_sector(c, io->phys));
+	set_target(c, bio, c->home, redo_grain_to_sector(c, io->phys));
 	return STEP_SEND;
 }
 
@@ -391,29 +426,37 @@ static enum step step_write(struct redo_chain *c, struct bio *bio, bool worker)
 		return end_now(c, bio, BLK_STS_IOERR);
 
 	io->gen = redo_inflight_enter(&c->inflight);
+	if (unlikely(READ_ONCE(c->gate))) { /* pairs with redo_gate_close() */
+		redo_inflight_leave(&c->inflight, io->gen);
+		redo_gate_hold(c, bio);
+		return STEP_TAKEN;
+	}
 	rcu_read_lock();
 	word = redo_map_word(&c->map, grain);
-	if (redo_word_is_own(word, c->active_slot)) {
+	if (redo_chain_owns(c, word)) {
 		u32 run = redo_map_run(&c->map, grain, word, bio_grains(c, bio));
 
 		rcu_read_unlock();
+		if (redo_chain_goes_down(c)) /* the room in the source may go with it */
+			redo_io_release(io);
 		cut_grains(c, bio, run, worker);
 		set_target_word(c, bio, word);
 		io->state = REDO_IO_MAPPED;
 		return STEP_SEND;
 	}
-	if (redo_word_is_below(word, c->active_slot))
-		step = step_first_write(c, bio, grain, worker);
+	if (redo_chain_is_new(c, word))
+		step = step_first_write(c, bio, grain, word, worker);
 	rcu_read_unlock();
 
 	if (step == STEP_SEND) {
-		if (redo_delta_low(c->active))
+		if (likely(c->alloc) && redo_delta_low(c->alloc))
 			redo_commit_kick(c);
 		return step;
 	}
 	redo_inflight_leave(&c->inflight, io->gen);
 	switch (redo_word_state(word)) {
 	case REDO_W_PENDING:
+	case REDO_W_MERGING:
 		redo_wait_pending(c, bio, grain);
 		return STEP_TAKEN;
 	case REDO_W_LOST:
@@ -430,6 +473,12 @@ static enum step step_write(struct redo_chain *c, struct bio *bio, bool worker)
 
 static int map_passthrough(struct redo_chain *c, struct bio *bio)
 {
+	/* A table that has lost its deltas by a merge promises more than the base may offer. */
+	if (c->nr_deltas && (bio_op(bio) == REQ_OP_DISCARD ||
+			     bio_op(bio) == REQ_OP_WRITE_ZEROES)) {
+		redo_defer(c, bio);
+		return DM_MAPIO_SUBMITTED;
+	}
 	redo_io(bio)->state = REDO_IO_PASS;
 	bio_set_dev(bio, c->slot[0].bdev);
 	return DM_MAPIO_REMAPPED;
@@ -574,6 +623,27 @@ bool redo_prepare_leaf(struct redo_chain *c, struct bio *bio)
 	return true;
 }
 
+/*
+ * In an active merge with room in the source for its UNMAP, whether it will need one or
+ * not: a leaf of zeroes that is one pointer becomes a block.
+ */
+bool redo_prepare_change(struct redo_chain *c, struct bio *bio)
+{
+	struct redo_io *io = redo_io(bio);
+
+	if (!io->change)
+		io->change = redo_change_alloc(c, GFP_NOIO);
+	if (!redo_chain_goes_down(c) || io->change->reserved_top)
+		return true;
+	if (redo_delta_reserve(c->active, 1)) {
+		schedule_timeout_uninterruptible(max(HZ / 50, 1)); /* the merge makes room */
+		redo_nospace_hold(c, bio);
+		return false;
+	}
+	io->change->reserved_top = 1;
+	return true;
+}
+
 void redo_bio_copyup(struct redo_chain *c, struct bio *bio)
 {
 	struct redo_io *io = redo_io(bio);
@@ -581,9 +651,14 @@ void redo_bio_copyup(struct redo_chain *c, struct bio *bio)
 	enum step step = STEP_AGAIN;
 
 	io->gen = redo_inflight_enter(&c->inflight);
+	if (unlikely(READ_ONCE(c->gate))) {
+		redo_inflight_leave(&c->inflight, io->gen);
+		redo_gate_hold(c, bio);
+		return;
+	}
 	rcu_read_lock();
 	word = redo_map_word(&c->map, grain);
-	if (redo_word_is_below(word, c->active_slot))
+	if (redo_chain_is_new(c, word))
 		step = begin_first(c, io, grain, 1);
 	rcu_read_unlock();
 	if (step == STEP_SEND) {
@@ -606,6 +681,10 @@ void redo_bio_process(struct redo_chain *c, struct bio *bio)
 	struct redo_io *io = redo_io(bio);
 	bool write = bio_op(bio) == REQ_OP_WRITE;
 
+	if (unlikely(redo_chain_is_passthrough(c))) {
+		redo_gate_pass(c, bio);
+		return;
+	}
 	if (bio_op(bio) != REQ_OP_READ && !write) {
 		redo_discard(c, bio);
 		return;
@@ -613,8 +692,8 @@ void redo_bio_process(struct redo_chain *c, struct bio *bio)
 	for (;;) {
 		if (write) {
 			redo_commit_throttle(c);
-			if (!io->change)
-				io->change = redo_change_alloc(c, GFP_NOIO);
+			if (!redo_prepare_change(c, bio))
+				return;
 		}
 		switch (write ? step_write(c, bio, true) : step_read(c, bio, true)) {
 		case STEP_SEND:

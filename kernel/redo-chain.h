@@ -147,6 +147,8 @@ struct redo_chain {
 	struct bio_list deferred;	/* for the workers */
 	struct bio_list no_space;	/* wait for a unit */
 	struct bio_list failed;		/* failed first writes: mapping to be read back */
+	struct bio_list held;		/* at the closed gate */
+	struct list_head commit_waits;	/* struct redo_commit_wait */
 
 	wait_queue_head_t throttle;	/* workers, while too many changes are outstanding */
 	atomic_t evict_want;		/* leaves that the shrinker asked for */
@@ -207,6 +209,47 @@ static inline sector_t redo_grain_to_sector(const struct redo_chain *c, u64 grai
 static inline bool redo_chain_is_passthrough(const struct redo_chain *c)
 {
 	return !READ_ONCE(c->top);
+}
+
+/*
+ * An active merge is at work: new grains go to another slot than that of the active delta.
+ * Changes only while the gate is closed.
+ */
+static inline bool redo_chain_goes_down(const struct redo_chain *c)
+{
+	return unlikely(c->home != c->active_slot);
+}
+
+/* What an active merge's target has is written to in place. */
+static inline bool redo_home_owns(const struct redo_chain *c, u64 word)
+{
+	return c->home ? redo_word_is_own(word, c->home) : redo_word_state(word) == REDO_W_BASE;
+}
+
+/* A write goes where it is? */
+static inline bool redo_chain_owns(const struct redo_chain *c, u64 word)
+{
+	return redo_word_is_own(word, c->active_slot) ||
+	       (redo_chain_goes_down(c) && redo_home_owns(c, word));
+}
+
+/* A write needs a new place? */
+static inline bool redo_chain_is_new(const struct redo_chain *c, u64 word)
+{
+	return redo_word_is_below(word, c->active_slot) &&
+	       !(redo_chain_goes_down(c) && redo_home_owns(c, word));
+}
+
+/* In an active merge: after such a write the source must be told that it has it no more. */
+static inline bool redo_home_unmaps(const struct redo_chain *c, u64 word)
+{
+	return !c->home || redo_word_state(word) == REDO_W_ZERO;
+}
+
+/* The word of a grain that is at @phys of home. */
+static inline u64 redo_home_word(const struct redo_chain *c, u64 phys)
+{
+	return c->home ? redo_word(REDO_W_MAPPED, c->home, phys) : redo_word(REDO_W_BASE, 0, 0);
 }
 
 /* --- redo-chain.c: life, registry, hand-over. Process context, may block. --- */
@@ -306,6 +349,8 @@ void redo_leaf_unbusy(struct redo_leaf *leaf);
 void redo_first_write_done(struct redo_chain *c, struct redo_io *io);
 /* Worker: make the bio's first leaf one that can be changed. False: bio has ended. */
 bool redo_prepare_leaf(struct redo_chain *c, struct bio *bio);
+/* Worker: the io has a change with all that it needs. False: the bio went elsewhere. */
+bool redo_prepare_change(struct redo_chain *c, struct bio *bio);
 /* Worker: copy-up of the bio's one grain, from the look-up on. */
 void redo_bio_copyup(struct redo_chain *c, struct bio *bio);
 
@@ -336,8 +381,8 @@ void redo_wake_pending(struct redo_chain *c, u64 leaf);
  * io->old says, then the bio is sent. Without a payload the part is zeroed.
  */
 void redo_copyup(struct redo_chain *c, struct bio *bio);
-/* Zero the part of an own grain at @phys that the bio covers; state ZEROING. */
-void redo_zero_part(struct redo_chain *c, struct bio *bio, u64 phys);
+/* Zero the part of an own grain that the bio covers, where @word says; state ZEROING. */
+void redo_zero_part(struct redo_chain *c, struct bio *bio, u64 word);
 int redo_copyup_init(struct redo_chain *c);
 void redo_copyup_exit(struct redo_chain *c);
 void redo_discard(struct redo_chain *c, struct bio *bio);
@@ -370,17 +415,50 @@ static inline bool redo_commit_is_behind(struct redo_chain *c)
 {
 	return READ_ONCE(c->nr_changes) > redo_commit_changes_max();
 }
-/* Flush or completed FUA write: true if there is nothing that it must wait for. */
+/*
+ * Flush or completed FUA write: true if there is nothing that it must wait for. (But a
+ * flush of the active delta's device.)
+ */
 bool redo_commit_join(struct redo_chain *c, struct bio *bio);
 /* Run everything outstanding now. May block. */
 int redo_commit_drain(struct redo_chain *c);
+/* The same, on a visit to the commit worker. */
+int redo_commit_all(struct redo_chain *c);
+/* Wait until all that is listed now has been committed and applied. May block. */
+int redo_commit_wait(struct redo_chain *c);
+/* Of @changes, all that were grabbed at one time: target first, then source. Commit worker. */
+int redo_commit_down(struct redo_chain *c, struct list_head *changes);
+/* It has been applied, or (@error) will never be: what it held is given back. Commit worker. */
+void redo_change_over(struct redo_chain *c, struct redo_change *change, int error);
+/*
+ * @changes are durable in @d (or, with @error, nowhere) and have no further way to go: they
+ * are applied, and freed.
+ */
+int redo_commit_apply(struct redo_chain *c, struct redo_delta *d, struct list_head *changes,
+		      int error);
 void redo_commit_kick(struct redo_chain *c);
 /* Call @fn while the commit worker does nothing. Not parked; may block. */
 int redo_commit_visit(struct redo_chain *c, int (*fn)(struct redo_chain *c));
+struct redo_commit_wait {
+	struct list_head list;
+	struct completion done;
+	int error;
+};
+
 struct redo_change *redo_change_alloc(struct redo_chain *c, gfp_t gfp);
 void redo_change_free(struct redo_chain *c, struct redo_change *change);
 /* A first write has failed: its old mapping is read back, then it ends. Any context. */
 void redo_commit_failed_write(struct redo_chain *c, struct bio *bio);
+
+/* --- redo-gate.c: writes wait while home and the active delta change --- */
+
+/* Nothing is being written, or waits for a place, at return. Merge worker; may block. */
+void redo_gate_close(struct redo_chain *c);
+void redo_gate_open(struct redo_chain *c);
+/* Any context. The gate was found closed (it may be open again). */
+void redo_gate_hold(struct redo_chain *c, struct bio *bio);
+/* Worker: the chain has become a passthrough while the bio was under way. */
+void redo_gate_pass(struct redo_chain *c, struct bio *bio);
 
 /* --- redo-nospace.c --- */
 
@@ -390,6 +468,8 @@ void redo_nospace_hold(struct redo_chain *c, struct bio *bio);
 void redo_nospace_run(struct redo_chain *c);
 /* Resume or noflush suspend: give bios back. Any context. */
 void redo_nospace_requeue(struct redo_chain *c);
+/* Let go of all that is held: there is space, or another way. Any context. */
+void redo_nospace_requeue_workers(struct redo_chain *c);
 bool redo_nospace_pending(struct redo_chain *c);
 /*
  * The active delta's usage is that: if its device has grown while nobody wrote, the

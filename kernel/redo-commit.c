@@ -37,13 +37,19 @@ struct redo_change *redo_change_alloc(struct redo_chain *c, gfp_t gfp)
 {
 	struct redo_change *change = kmem_cache_alloc(change_cache, GFP_NOWAIT | __GFP_NOWARN);
 
-	if (change || !gfpflags_allow_blocking(gfp))
-		return change;
-	spin_lock_irq(&c->lock);
-	c->timer_expired = c->nr_changes;	/* do not wait for it: we need what it gives back */
-	spin_unlock_irq(&c->lock);
-	redo_commit_kick(c);
-	return mempool_alloc(&c->change_pool, gfp);
+	if (!change && gfpflags_allow_blocking(gfp)) {
+		spin_lock_irq(&c->lock);
+		c->timer_expired = c->nr_changes; /* do not wait: we need what it gives back */
+		spin_unlock_irq(&c->lock);
+		redo_commit_kick(c);
+		change = mempool_alloc(&c->change_pool, gfp);
+	}
+	if (change) {
+		change->reserved = 0;
+		change->reserved_top = 0;
+		change->via = 0;
+	}
+	return change;
 }
 
 void redo_change_free(struct redo_chain *c, struct redo_change *change)
@@ -66,9 +72,9 @@ static u32 changes_kick(void)
 static bool can_merge(const struct redo_change *a, const struct redo_change *b)
 {
 	if (a->e.type != b->e.type || a->e.logical + a->e.len != b->e.logical ||
-	    a->cookie != b->cookie)
+	    a->cookie != b->cookie || a->via != b->via)
 		return false;
-	return a->e.type == REDO_REC_ZERO ||
+	return a->e.type != REDO_REC_MAP ||
 	       (a->e.phys + a->e.len == b->e.phys && a->e.len + b->e.len <= REDO_REC_MAP_MAX);
 }
 
@@ -99,6 +105,7 @@ bool redo_commit_add(struct redo_chain *c, struct redo_change *change)
 	if (last && can_merge(last, change)) {
 		last->e.len += change->e.len;
 		surplus = merge_reserved(last, change);
+		last->reserved_top += change->reserved_top;
 		merged = true;
 	} else {
 		list_add_tail(&change->list, &c->changes);
@@ -108,7 +115,7 @@ bool redo_commit_add(struct redo_chain *c, struct redo_change *change)
 	spin_unlock_irqrestore(&c->lock, flags);
 
 	if (surplus)
-		redo_delta_unreserve(c->active, surplus);
+		redo_delta_unreserve(c->alloc, surplus);
 	if (merged)
 		redo_change_free(c, change);
 	else if (nr == 1)
@@ -128,11 +135,13 @@ void redo_commit_throttle(struct redo_chain *c)
 
 bool redo_commit_join(struct redo_chain *c, struct bio *bio)
 {
+	bool flush = bio->bi_opf & REQ_PREFLUSH;
 	unsigned long flags;
 	bool idle;
 
 	spin_lock_irqsave(&c->lock, flags);
-	idle = !c->nr_changes && c->mode == REDO_MODE_RW &&
+	/* In an active merge two devices have been written to. */
+	idle = !c->nr_changes && c->mode == REDO_MODE_RW && !(flush && redo_chain_goes_down(c)) &&
 	       (!c->committing || redo_mutant(commit_in_flight_ignored));
 	if (!idle) {
 		bio_list_add(&c->commit_waiters, bio);
@@ -158,6 +167,7 @@ struct batch {
 	struct list_head changes;
 	struct bio_list waiters;
 	struct bio_list failed;
+	struct list_head waits;
 };
 
 /*
@@ -168,7 +178,8 @@ static bool __commit_due(struct redo_chain *c)
 {
 	return (c->nr_changes && !bio_list_empty(&c->no_space)) || c->force_commit ||
 	       c->timer_expired || c->nr_changes >= changes_kick() ||
-	       !bio_list_empty(&c->commit_waiters) || !bio_list_empty(&c->failed);
+	       !bio_list_empty(&c->commit_waiters) || !bio_list_empty(&c->failed) ||
+	       !list_empty(&c->commit_waits);
 }
 
 /*
@@ -178,6 +189,7 @@ static bool __commit_due(struct redo_chain *c)
 static bool grab(struct redo_chain *c, struct batch *b)
 {
 	INIT_LIST_HEAD(&b->changes);
+	INIT_LIST_HEAD(&b->waits);
 	spin_lock_irq(&c->lock);
 	c->committing = __commit_due(c) && !c->parked;
 	if (!c->committing) {
@@ -192,6 +204,7 @@ static bool grab(struct redo_chain *c, struct batch *b)
 	bio_list_init(&c->commit_waiters);
 	b->failed = c->failed;
 	bio_list_init(&c->failed);
+	list_splice_init(&c->commit_waits, &b->waits);
 	c->force_commit = false;
 	c->timer_expired = false;
 	spin_unlock_irq(&c->lock);
@@ -217,22 +230,40 @@ static void cut_chunk(struct list_head *from, struct list_head *chunk, u32 max)
 	list_cut_position(chunk, from, pos);
 }
 
+static void end_waits(struct list_head *waits, int error)
+{
+	struct redo_commit_wait *w, *next;
+
+	list_for_each_entry_safe(w, next, waits, list) {
+		w->error = error;
+		complete(&w->done);	/* and it is gone */
+	}
+}
+
+void redo_change_over(struct redo_chain *c, struct redo_change *change, int error)
+{
+	if (change->reserved)
+		redo_delta_unreserve(c->alloc, change->reserved);
+	if (change->reserved_top)
+		redo_delta_unreserve(c->active, change->reserved_top);
+	if (change->cookie && !error)
+		redo_leaf_unbusy(change->cookie);
+	redo_change_free(c, change);
+}
+
 /*
  * The changes are durable. They enter the delta's own dirty nodes; only then may
  * their leaves be evicted.
  */
-static int apply(struct redo_chain *c, struct list_head *chunk, int error)
+int redo_commit_apply(struct redo_chain *c, struct redo_delta *d, struct list_head *chunk,
+		      int error)
 {
 	struct redo_change *change, *next;
 
 	list_for_each_entry_safe(change, next, chunk, list) {
 		if (!error)
-			error = redo_delta_apply(c->active, &change->e);
-		if (change->reserved)
-			redo_delta_unreserve(c->active, change->reserved);
-		if (change->cookie && !error)
-			redo_leaf_unbusy(change->cookie);
-		redo_change_free(c, change);
+			error = redo_delta_apply(d, &change->e);
+		redo_change_over(c, change, error);
 	}
 	if (error)
 		redo_chain_set_mode(c, REDO_MODE_RO, "committed changes cannot be applied");
@@ -247,7 +278,7 @@ static void drop_changes(struct redo_chain *c, struct list_head *changes, int er
 	spin_lock_irq(&c->lock);
 	c->lost = true;
 	spin_unlock_irq(&c->lock);
-	apply(c, changes, error);
+	redo_commit_apply(c, c->active, changes, error);
 }
 
 static int commit_chunk(struct redo_chain *c, struct batch *b)
@@ -257,14 +288,15 @@ static int commit_chunk(struct redo_chain *c, struct batch *b)
 
 	cut_chunk(&b->changes, &chunk, redo_delta_commit_max(c->active));
 	if (READ_ONCE(c->mode) == REDO_MODE_RW)
-		r = redo_delta_commit(c->active, &chunk);
+		r = redo_chain_goes_down(c) ? redo_commit_down(c, &chunk) :
+		    redo_delta_commit(c->active, &chunk);
 	atomic64_inc(&c->nr_commits);
 	if (r)
 		redo_chain_set_mode(c, REDO_MODE_RO, "the journal cannot be written");
 	if (r || list_empty(&b->changes))
 		end_waiters(&b->waiters, r);
 	if (!r)
-		return apply(c, &chunk, 0);
+		return redo_commit_apply(c, c->active, &chunk, 0);
 	drop_changes(c, &chunk, r);
 	return r;
 }
@@ -286,15 +318,16 @@ static void restore(struct redo_chain *c, struct bio *bio)
 		redo_entries_publish(c, io->leaf, io->grain + i, 1, words[i]);
 	kfree(words);
 	redo_leaf_unbusy(io->leaf);
-	redo_delta_shun(c->active, io->phys, io->len);
+	if (c->alloc)
+		redo_delta_shun(c->alloc, io->phys, io->len);
 	redo_inflight_leave(&c->inflight, io->gen);
 	redo_bio_finish(bio, status);
 }
 
-static void run_checkpoint(struct redo_chain *c)
+static void run_checkpoint(struct redo_chain *c, struct redo_delta *d)
 {
 	atomic64_inc(&c->nr_checkpoints);
-	if (redo_delta_checkpoint(c->active, false))
+	if (redo_delta_checkpoint(d, false))
 		redo_chain_set_mode(c, REDO_MODE_RO, "a checkpoint has failed");
 }
 
@@ -368,8 +401,12 @@ static void run_batch(struct redo_chain *c, struct batch *b)
 	WRITE_ONCE(c->commit_error, r);
 	while ((bio = bio_list_pop(&b->failed)))
 		restore(c, bio);
+	end_waits(&b->waits, r);
 	if (!r && redo_delta_wants_checkpoint(c->active, redo_evict_eighth()))
-		run_checkpoint(c);
+		run_checkpoint(c, c->active);
+	if (!r && redo_chain_goes_down(c) && c->alloc &&
+	    redo_delta_wants_checkpoint(c->alloc, redo_evict_eighth()))
+		run_checkpoint(c, c->alloc);
 }
 
 static bool is_parked(struct redo_chain *c)
@@ -399,7 +436,7 @@ static void idle_checkpoint(struct redo_chain *c)
 		return;
 	/* The timer is not moved with each commit: where it comes early, it is set again. */
 	if (due && time_after_eq(jiffies, end))
-		run_checkpoint(c);
+		run_checkpoint(c, c->active);
 	else if (!delayed_work_pending(&c->idle))
 		queue_delayed_work(c->commit_wq, &c->idle,
 				   time_before(jiffies, end) ? end - jiffies : IDLE_INTERVAL);
@@ -499,6 +536,32 @@ int redo_commit_drain(struct redo_chain *c)
 	return READ_ONCE(c->commit_error);	/* of ours, or of a later one */
 }
 
+int redo_commit_all(struct redo_chain *c)
+{
+	struct batch b;
+
+	spin_lock_irq(&c->lock);
+	c->force_commit = true;
+	spin_unlock_irq(&c->lock);
+	if (!grab(c, &b))
+		return -EBUSY;	/* parked: not to be called then */
+	run_batch(c, &b);
+	return READ_ONCE(c->commit_error);
+}
+
+int redo_commit_wait(struct redo_chain *c)
+{
+	struct redo_commit_wait w;
+
+	init_completion(&w.done);
+	spin_lock_irq(&c->lock);
+	list_add_tail(&w.list, &c->commit_waits);
+	spin_unlock_irq(&c->lock);
+	redo_commit_kick(c);
+	wait_for_completion_io(&w.done);
+	return w.error;
+}
+
 int redo_commit_init(struct redo_chain *c)
 {
 	spin_lock_init(&c->lock);
@@ -507,6 +570,8 @@ int redo_commit_init(struct redo_chain *c)
 	bio_list_init(&c->commit_waiters);
 	bio_list_init(&c->failed);
 	bio_list_init(&c->no_space);
+	bio_list_init(&c->held);
+	INIT_LIST_HEAD(&c->commit_waits);
 	INIT_WORK(&c->commit_work, commit_run);
 	INIT_DELAYED_WORK(&c->tick, tick_run);
 	INIT_DELAYED_WORK(&c->idle, idle_run);

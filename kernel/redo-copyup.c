@@ -45,7 +45,7 @@ static void copied(struct redo_chain *c, struct bio *bio)
 		return;
 	}
 	if (has_payload(bio)) {
-		redo_bio_send(c, bio, c->active_slot, redo_grain_to_sector(c, io->phys) +
+		redo_bio_send(c, bio, c->home, redo_grain_to_sector(c, io->phys) +
 			      (bio->bi_iter.bi_sector & (c->grain_sectors - 1)));
 		return;
 	}
@@ -73,11 +73,11 @@ static void copy_done(int read_err, unsigned long write_err, void *context)
 	put_copy(bio);
 }
 
-static struct dm_io_region active_region(struct redo_chain *c, u64 phys, sector_t off,
-					 sector_t count)
+static struct dm_io_region region(struct redo_chain *c, u32 slot, u64 phys, sector_t off,
+				  sector_t count)
 {
 	return (struct dm_io_region) {
-		.bdev = c->slot[c->active_slot].bdev,
+		.bdev = c->slot[slot].bdev,
 		.sector = redo_grain_to_sector(c, phys) + off,
 		.count = count,
 	};
@@ -97,7 +97,7 @@ static void copy_part(struct redo_chain *c, struct bio *bio, u64 word, sector_t 
 		      sector_t count)
 {
 	struct redo_io *io = redo_io(bio);
-	struct dm_io_region to = active_region(c, io->phys, off, count), from;
+	struct dm_io_region to = region(c, c->home, io->phys, off, count), from;
 
 	if (!count)
 		return;
@@ -106,7 +106,7 @@ static void copy_part(struct redo_chain *c, struct bio *bio, u64 word, sector_t 
 		return;
 	}
 	atomic_inc(&io->copies);
-	if (redo_word_state(word) == REDO_W_MAPPED) {
+	if (redo_word_has_place(word)) {
 		from.bdev = c->slot[redo_word_slot(word)].bdev;
 		from.sector = redo_grain_to_sector(c, redo_word_phys(word)) + off;
 	} else {
@@ -137,12 +137,15 @@ void redo_copyup(struct redo_chain *c, struct bio *bio)
 	put_copy(bio);
 }
 
-void redo_zero_part(struct redo_chain *c, struct bio *bio, u64 phys)
+void redo_zero_part(struct redo_chain *c, struct bio *bio, u64 word)
 {
 	struct redo_io *io = redo_io(bio);
-	struct dm_io_region to = active_region(c, phys,
-					       bio->bi_iter.bi_sector & (c->grain_sectors - 1),
-					       bio_sectors(bio));
+	sector_t off = bio->bi_iter.bi_sector & (c->grain_sectors - 1);
+	bool place = redo_word_has_place(word);
+	struct dm_io_region to = region(c, place ? redo_word_slot(word) : 0,
+					place ? redo_word_phys(word) :
+					redo_sector_to_grain(c, bio->bi_iter.bi_sector),
+					off, bio_sectors(bio));
 
 	io->state = REDO_IO_ZEROING;
 	io->copy_error = BLK_STS_OK;

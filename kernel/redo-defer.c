@@ -98,7 +98,7 @@ static bool is_pending(struct redo_chain *c, u64 grain)
 	bool pending;
 
 	rcu_read_lock();
-	pending = redo_word_state(redo_map_word(&c->map, grain)) == REDO_W_PENDING;
+	pending = redo_word_is_closed(redo_map_word(&c->map, grain));
 	rcu_read_unlock();
 	return pending;
 }

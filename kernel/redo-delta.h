@@ -163,7 +163,12 @@ struct redo_change {
 	struct redo_extent e;
 	void *cookie;		/* the caller's own */
 	u32 reserved;		/* leaves reserved for it: the caller's own, too */
+	u32 reserved_top;	/* in an active merge: in the source; likewise */
+	u8 via;			/* in an active merge: REDO_VIA_*; likewise */
 };
+
+#define REDO_VIA_HOME	1	/* a record of the target ... */
+#define REDO_VIA_UNMAP	2	/* ... and then an UNMAP of the source */
 
 /*
  * Make @changes (struct redo_change, in the order in which they happened)

@@ -7,6 +7,7 @@
  * Runs in a worker, a leaf at a time, and moves the bio's iterator along, so that
  * it can stop behind a pending grain and go on from there.
  */
+#include <linux/slab.h>
 #include "redo-chain.h"
 
 static u64 zero_slot(void)
@@ -22,13 +23,22 @@ static u64 zero_slot(void)
 static struct redo_change *zero_change(struct redo_chain *c, u64 grain, u32 len,
 				       struct redo_leaf *leaf, u64 word)
 {
-	u32 reserved = !redo_word_is_own(redo_word_untag(word), c->active_slot);
+	bool down = redo_chain_goes_down(c);
+	u32 reserved = c->alloc && (down || !redo_word_is_own(redo_word_untag(word), c->active_slot));
 	struct redo_change *change;
 
-	if (reserved && redo_delta_reserve(c->active, reserved))
+	if (reserved && redo_delta_reserve(c->alloc, reserved))
 		return NULL;
+	if (down && redo_delta_reserve(c->active, 1)) {
+		if (reserved)
+			redo_delta_unreserve(c->alloc, reserved);
+		return NULL;
+	}
 	change = redo_change_alloc(c, GFP_NOIO);
 	change->reserved = reserved;
+	change->reserved_top = down;
+	if (down)
+		change->via = c->home ? REDO_VIA_HOME | REDO_VIA_UNMAP : REDO_VIA_UNMAP;
 	change->cookie = leaf;
 	change->e = (struct redo_extent) {
 		.type = REDO_REC_ZERO,
@@ -40,7 +50,10 @@ static struct redo_change *zero_change(struct redo_chain *c, u64 grain, u32 len,
 
 static void drop_change(struct redo_chain *c, struct redo_change *change)
 {
-	redo_delta_unreserve(c->active, change->reserved);
+	if (change->reserved)
+		redo_delta_unreserve(c->alloc, change->reserved);
+	if (change->reserved_top)
+		redo_delta_unreserve(c->active, change->reserved_top);
 	redo_change_free(c, change);
 }
 
@@ -87,54 +100,111 @@ static u32 zero_run(const u64 *pos, u32 len)
 	return n;
 }
 
-/* Words that are neither zero nor pending become pending; how many. */
-static u32 begin_zero(struct redo_chain *c, u64 *pos, u32 len)
+/*
+ * Words that are neither zero nor closed become pending; how many. @old: what they were,
+ * or NULL.
+ */
+static u32 begin_zero(struct redo_chain *c, u64 *pos, u32 len, u64 *old)
 {
 	u64 w;
 	u32 n;
 
 	for (n = 0; n < len; n++) {
 		w = READ_ONCE(pos[n]);
-		if (redo_word_state(w) == REDO_W_ZERO || redo_word_state(w) == REDO_W_PENDING)
+		if (redo_word_state(w) == REDO_W_ZERO || redo_word_is_closed(w))
 			break;
 		if (cmpxchg(&pos[n], w, redo_word(REDO_W_PENDING, 0, 0)) != w)
 			break;
 		if (redo_mutant(grain_reused_early) && redo_word_is_own(w, c->active_slot))
 			redo_mutant_reuse(c->active, redo_word_phys(w));
+		if (old)
+			old[n] = w;
 	}
+	return n;
+}
+
+/* In an active merge into the base: that is what is zeroed, with the words pending. */
+static int zero_base(struct redo_chain *c, u64 grain, u32 n)
+{
+	sector_t start = redo_grain_to_sector(c, grain);
+	sector_t end = min_t(sector_t, redo_grain_to_sector(c, grain + n), c->len);
+
+	return blkdev_issue_zeroout(c->slot[0].bdev, start, end - start, GFP_NOIO, 0);
+}
+
+static void put_back(struct redo_chain *c, struct redo_leaf *leaf, u64 grain, u32 n,
+		     const u64 *old)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		redo_entries_publish(c, leaf, grain + i, 1, old[i]);
+}
+
+/* The words are pending and, where need be, the base is zeroed. Takes the busy count. */
+static void zero_done(struct redo_chain *c, struct redo_leaf *leaf, u64 grain, u32 n,
+		      struct redo_change *change)
+{
+	bool merged;
+
+	change->e.len = n;
+	rcu_read_lock(); /* as in redo_first_write_done() */
+	merged = redo_commit_add(c, change);
+	redo_entries_publish(c, leaf, grain, n, redo_word(c->alloc ? REDO_W_ZERO : REDO_W_BASE,
+							  0, 0));
+	rcu_read_unlock();
+	if (merged)
+		redo_leaf_unbusy(leaf);	/* else the change keeps the count */
+}
+
+/* The same with the change that it needs: how many, or -errno. */
+static int zero_with(struct redo_chain *c, struct redo_leaf *leaf, u64 grain, u32 len,
+		     struct redo_change *change, u64 *old)
+{
+	u64 *pos = &leaf->word[redo_leaf_offset(grain)];
+	u32 n = begin_zero(c, pos, len, old);
+	int r;
+
+	if (!n)
+		return redo_word_is_closed(READ_ONCE(*pos)) ? -EBUSY : -EAGAIN;
+	if (!c->alloc) {
+		r = zero_base(c, grain, n);
+		if (r) {
+			put_back(c, leaf, grain, n, old);
+			return r == -EAGAIN || r == -EBUSY || r == -ENOSPC ? -EIO : r;
+		}
+	}
+	zero_done(c, leaf, grain, n, change);
 	return n;
 }
 
 /* Some grains of a leaf whose busy count we hold. Returns grains done or -errno. */
 static int zero_in_leaf(struct redo_chain *c, struct redo_leaf *leaf, u64 grain, u32 len)
 {
-	u64 *pos = &leaf->word[redo_leaf_offset(grain)];
-	struct redo_change *change;
-	u32 n = zero_run(pos, len);
-	bool merged;
+	u64 *pos = &leaf->word[redo_leaf_offset(grain)], *old = NULL;
+	struct redo_change *change = NULL;
+	int n = zero_run(pos, len);
 
 	if (n) {
 		redo_leaf_unbusy(leaf);
 		return n;
 	}
-	change = zero_change(c, grain, len, leaf, READ_ONCE(*pos));
-	if (!change) {
-		redo_leaf_unbusy(leaf);
-		return -ENOSPC;
+	if (!c->alloc) {
+		old = kmalloc_array(len, sizeof(*old), GFP_NOIO);
+		n = old ? 0 : -EAGAIN;
 	}
-	n = begin_zero(c, pos, len);
 	if (!n) {
-		drop_change(c, change);
-		redo_leaf_unbusy(leaf);
-		return redo_word_state(READ_ONCE(*pos)) == REDO_W_PENDING ? -EBUSY : -EAGAIN;
+		change = zero_change(c, grain, len, leaf, READ_ONCE(*pos));
+		n = change ? 0 : -ENOSPC;
 	}
-	change->e.len = n;
-	rcu_read_lock(); /* as in redo_first_write_done() */
-	merged = redo_commit_add(c, change);
-	redo_entries_publish(c, leaf, grain, n, redo_word(REDO_W_ZERO, 0, 0));
-	rcu_read_unlock();
-	if (merged)
-		redo_leaf_unbusy(leaf);	/* else the change keeps the count */
+	if (!n)
+		n = zero_with(c, leaf, grain, len, change, old);
+	if (n < 0) {
+		if (change)
+			drop_change(c, change);
+		redo_leaf_unbusy(leaf);
+	}
+	kfree(old);
 	return n;
 }
 
@@ -158,7 +228,7 @@ static int zero_grains(struct redo_chain *c, u64 grain, u32 len)
 	if (r)
 		return r;
 	v = redo_map_slot_value(&c->map, index);
-	if (whole && redo_word_is_tagged(v))
+	if (whole && redo_word_is_tagged(v) && c->alloc)
 		return zero_whole_slot(c, v, grain, len);
 	if (v == zero_slot())
 		return len;
@@ -184,10 +254,17 @@ static void set_start(struct bio *bio, sector_t start, sector_t end)
 static bool zero_whole(struct redo_chain *c, struct bio *bio, u64 g, u64 end)
 {
 	sector_t bio_end = bio_end_sector(bio);
+	u64 leaf_end;
+	int r;
 
 	while (g < end) {
-		u64 leaf_end = (redo_leaf_index(g) + 1) * REDO_FANOUT;
-		int r = zero_grains(c, g, min(leaf_end, end) - g);
+		if (unlikely(READ_ONCE(c->gate))) {
+			set_start(bio, redo_grain_to_sector(c, g), bio_end);
+			redo_gate_hold(c, bio);
+			return false;
+		}
+		leaf_end = (redo_leaf_index(g) + 1) * REDO_FANOUT;
+		r = zero_grains(c, g, min(leaf_end, end) - g);
 
 		if (r > 0)
 			g += r;
@@ -215,11 +292,16 @@ static void zero_part(struct redo_chain *c, struct bio *bio)
 	struct redo_io *io = redo_io(bio);
 
 	io->gen = redo_inflight_enter(&c->inflight);
+	if (unlikely(READ_ONCE(c->gate))) {
+		redo_inflight_leave(&c->inflight, io->gen);
+		redo_gate_hold(c, bio);
+		return;
+	}
 	rcu_read_lock();
 	word = redo_map_word(&c->map, grain);
 	rcu_read_unlock();
-	if (redo_word_is_own(word, c->active_slot)) {
-		redo_zero_part(c, bio, redo_word_phys(word));
+	if (redo_chain_owns(c, word)) {
+		redo_zero_part(c, bio, word);
 		return;
 	}
 	redo_inflight_leave(&c->inflight, io->gen);
@@ -228,6 +310,7 @@ static void zero_part(struct redo_chain *c, struct bio *bio)
 		redo_bio_piece_done(c, bio, BLK_STS_OK);
 		break;
 	case REDO_W_PENDING:
+	case REDO_W_MERGING:
 		redo_wait_pending(c, bio, grain);
 		break;
 	case REDO_W_NONE:
@@ -239,9 +322,8 @@ static void zero_part(struct redo_chain *c, struct bio *bio)
 		break;
 	default:
 		redo_commit_throttle(c);
-		if (!io->change)
-			io->change = redo_change_alloc(c, GFP_NOIO);
-		redo_bio_copyup(c, bio);
+		if (redo_prepare_change(c, bio))
+			redo_bio_copyup(c, bio);
 	}
 }
 

@@ -32,11 +32,17 @@ u64 redo_evict_eighth(void)
 static u64 dirty_bytes(struct redo_chain *c)
 {
 	struct redo_usage u;
+	u64 dirty;
 
 	if (!c->active)
 		return 0;
 	redo_delta_usage(c->active, &u);
-	return u.dirty_nodes * REDO_BLOCK_SIZE;
+	dirty = u.dirty_nodes;
+	if (redo_chain_goes_down(c) && c->alloc) {
+		redo_delta_usage(c->alloc, &u);
+		dirty += u.dirty_nodes;
+	}
+	return dirty * REDO_BLOCK_SIZE;
 }
 
 static u64 dirs_over_budget(struct redo_chain *c)

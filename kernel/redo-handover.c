@@ -14,12 +14,9 @@ DEFINE_MUTEX(redo_target_mutex);
 /* A chain that had no deltas so far has no grain size to keep to either. */
 static bool same_grains(const struct redo_target *t, const struct redo_chain *old)
 {
-	struct redo_super sb;
+	u32 grain_sectors = redo_line_grain(t);
 
-	if (!t->nr_deltas)
-		return true;
-	redo_delta_super(t->delta[0], &sb);
-	return sb.grain_sectors == old->grain_sectors;
+	return !grain_sectors || grain_sectors == old->grain_sectors;
 }
 
 /* The line is the old one, or the old one with more deltas on top? */
@@ -32,6 +29,9 @@ static bool extends(const struct redo_target *t, const struct redo_chain *old)
 	    old->slot[0].bdev != t->base->bdev)
 		return false;
 	if (!same_grains(t, old))
+		return false;
+	/* Merged all through: its map says nothing of what the base got since. */
+	if (old->nr_deltas && redo_chain_is_passthrough(old))
 		return false;
 	for (i = 0; i < old->nr_deltas; i++)
 		if (old->slot[i + 1].delta != t->delta[i])
@@ -145,6 +145,29 @@ static int activate_slot(struct redo_chain *c, u32 slot, bool sealed_now)
 	return r ?: redo_delta_activate(d, &to);
 }
 
+/*
+ * Once the parent is sealed there is no way back: see that the child can be written. While
+ * it waited its parent may have been merged into what is below.
+ */
+static int prove_top(struct redo_chain *c)
+{
+	u32 below = redo_chain_below(c, c->top);
+	static const u8 nil[REDO_UUID_SIZE];
+	struct redo_delta *d = c->slot[c->top].delta;
+	struct redo_super sb, parent = { 0 };
+	struct redo_reparent to = { 0 };
+
+	redo_delta_super(d, &sb);
+	if (below)
+		redo_delta_super(c->slot[below].delta, &parent);
+	if (sb.state != REDO_STATE_NEW ||
+	    !memcmp(sb.parent_uuid, below ? parent.uuid : nil, REDO_UUID_SIZE))
+		return below ? redo_delta_prove(d) : 0;
+	to.parent_uuid = below ? parent.uuid : NULL;
+	to.depth = redo_chain_depth(c, c->top);
+	return redo_delta_reparent(d, &to);
+}
+
 /* Bottom up: whoever is not sealed and not the last is brought up to date and sealed. */
 static int stack_up(struct redo_chain *c, u32 live)
 {
@@ -153,9 +176,8 @@ static int stack_up(struct redo_chain *c, u32 live)
 	u32 slot;
 	int r;
 
-	/* Once the parent is sealed there is no way back: see that the child can be written. */
-	if (redo_chain_below(c, c->top) && c->top != live) {
-		r = redo_delta_prove(c->slot[c->top].delta);
+	if (c->top != live) {
+		r = prove_top(c);
 		if (r)
 			return r;
 	}

@@ -342,21 +342,34 @@ static int save_pos(struct redo_chain *c)
 	int r;
 
 	if (m->target) {
-		if (!redo_mutant(merge_pos_early))
-			redo_delta_note_merged(target_delta(c), m->pos);
+		redo_delta_note_merged(target_delta(c), m->pos);
 		if (!redo_delta_wants_checkpoint(target_delta(c), redo_evict_eighth()))
 			return 0;
 		return redo_delta_checkpoint(target_delta(c), false);
 	}
 	if (m->pos == m->saved_pos || time_before(jiffies, m->saved + SAVE_INTERVAL))
 		return 0;
-	r = redo_mutant(merge_base_not_flushed) ? 0 : blkdev_issue_flush(c->slot[0].bdev);
+	r = blkdev_issue_flush(c->slot[0].bdev);
 	if (!r)
 		r = redo_delta_mark_base(bottom(c), m->goes_on ? REDO_MERGE_BASE_ALL : REDO_MERGE_BASE,
 					 m->source, m->pos);
 	m->saved = jiffies;
 	m->saved_pos = m->pos;
 	return r;
+}
+
+/* merge_pos_early: what is being copied is said to be there. */
+static void mutant_save_early(struct redo_chain *c, u64 pos)
+{
+	struct redo_merge *m = &c->merge;
+
+	if (!m->target) {
+		redo_delta_mark_base(bottom(c), m->goes_on ? REDO_MERGE_BASE_ALL :
+				     REDO_MERGE_BASE, m->source, pos);
+		return;
+	}
+	redo_delta_note_merged(target_delta(c), pos);
+	redo_delta_checkpoint(target_delta(c), false);
 }
 
 int redo_merge_sealed_batch(struct redo_chain *c)
@@ -369,8 +382,8 @@ int redo_merge_sealed_batch(struct redo_chain *c)
 	b->n_changes = 0;
 	redo_copies_start(&b->copies, c);
 	got = gather(c, &pos);
-	if (redo_mutant(merge_commit_early) && m->target)
-		commit(c, 0);
+	if (redo_mutant(merge_pos_early))
+		mutant_save_early(c, pos);
 	r = redo_copies_wait(&b->copies);
 	if (m->target)
 		r = commit(c, r);
@@ -427,7 +440,7 @@ static int mark_taken(struct redo_chain *c)
 		redo_delta_super(bottom(c), &sb);
 		if (is_base_taken(&sb))
 			return 0;
-		r = redo_mutant(merge_base_not_flushed) ? 0 : blkdev_issue_flush(c->slot[0].bdev);
+		r = blkdev_issue_flush(c->slot[0].bdev);
 		return r ?: redo_delta_mark_base(bottom(c), m->goes_on ?
 						 REDO_MERGE_BASE_ALL_TAKEN :
 						 REDO_MERGE_BASE_TAKEN, m->source, 0);

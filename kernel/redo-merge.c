@@ -12,6 +12,20 @@
 #define RETRY_INTERVAL	HZ	/* while the target is full */
 #define RATE_INTERVAL	(2 * HZ)
 
+/* Not the chain's: its workers are waited for when the gate is closed. */
+static struct workqueue_struct *merge_wq;
+
+int redo_merge_module_init(void)
+{
+	merge_wq = alloc_workqueue("redo_merge", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	return merge_wq ? 0 : -ENOMEM;
+}
+
+void redo_merge_module_exit(void)
+{
+	destroy_workqueue(merge_wq);
+}
+
 void redo_merge_set_run(struct redo_chain *c, enum redo_merge_run run)
 {
 	struct redo_merge *m = &c->merge;
@@ -168,7 +182,7 @@ static void again(struct redo_chain *c, unsigned long delay)
 {
 	spin_lock_irq(&c->lock);
 	if (!c->merge.stopped)
-		queue_delayed_work(c->wq, &c->merge.work, delay);
+		queue_delayed_work(merge_wq, &c->merge.work, delay);
 	spin_unlock_irq(&c->lock);
 }
 
@@ -231,7 +245,7 @@ static void __kick(struct redo_chain *c)
 {
 	lockdep_assert_held(&c->lock);
 	if (!c->merge.stopped && redo_merge_busy(c))
-		mod_delayed_work(c->wq, &c->merge.work, 0);
+		mod_delayed_work(merge_wq, &c->merge.work, 0);
 }
 
 void redo_merge_go(struct redo_chain *c)

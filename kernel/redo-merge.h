@@ -10,6 +10,7 @@
  *   redo-merge-copy.c    copies under way: one batch of them
  *   redo-merge-sealed.c  batches of a sealed source, and its end
  *   redo-merge-active.c  batches of the active delta, and its beginning and end
+ *   redo-merge-commit.c  commits meanwhile: target first, then source
  */
 #ifndef REDO_MERGE_H
 #define REDO_MERGE_H
@@ -65,6 +66,10 @@ struct redo_merge_buf {
 	u64 source[REDO_FANOUT];	/* words of a leaf */
 	u64 target[REDO_FANOUT];
 	__le64 disk[REDO_FANOUT];
+	/* active: */
+	u64 closed[REDO_FANOUT];	/* what the words were; 0: not closed */
+	u64 place[REDO_FANOUT];	/* new ones in the target, at the beginning of a run */
+	u32 run[REDO_FANOUT];		/* grains of the run that begins there */
 };
 
 struct redo_merge {
@@ -105,6 +110,8 @@ struct redo_merge {
 
 /* --- redo-merge.c --- */
 
+int redo_merge_module_init(void);
+void redo_merge_module_exit(void);
 void redo_merge_init(struct redo_chain *c);
 void redo_merge_exit(struct redo_chain *c);
 /* Suspend or end: no batch runs at return, none begins before redo_merge_go(). May block. */

@@ -66,6 +66,14 @@ void redo_nospace_requeue(struct redo_chain *c)
 	finish_all(c, BLK_STS_DM_REQUEUE);
 }
 
+void redo_nospace_requeue_workers(struct redo_chain *c)
+{
+	struct bio_list bios;
+
+	take_all(c, &bios);
+	redo_defer_list(c, &bios);
+}
+
 static void set_space(struct redo_chain *c, enum redo_space space)
 {
 	unsigned long flags;
@@ -80,9 +88,9 @@ static void set_space(struct redo_chain *c, enum redo_space space)
 	if (!changed)
 		return;
 	if (space == REDO_SP_QUEUEING)
-		DMWARN("%s: no space left, queueing writes", redo_delta_name(c->active));
+		DMWARN("%s: no space left, queueing writes", redo_delta_name(c->alloc));
 	else if (space == REDO_SP_ERRORING)
-		DMERR("%s: no space left, failing writes", redo_delta_name(c->active));
+		DMERR("%s: no space left, failing writes", redo_delta_name(c->alloc));
 	redo_chain_event(c);
 }
 
@@ -95,7 +103,7 @@ static bool is_low(struct redo_chain *c)
 {
 	struct redo_usage u;
 
-	redo_delta_usage(c->active, &u);
+	redo_delta_usage(c->alloc, &u);
 	return below_water(c, &u);
 }
 
@@ -108,13 +116,13 @@ void redo_nospace_refresh(struct redo_chain *c, const struct redo_usage *u)
 /* Freed grains come back only after a checkpoint and once old I/O is over. */
 static int refill_hard(struct redo_chain *c)
 {
-	int i, r = redo_delta_refill(c->active);
+	int i, r = redo_delta_refill(c->alloc);
 
 	for (i = 0; r == -ENOSPC && i < RECLAIM_TRIES; i++) {
-		r = redo_delta_checkpoint(c->active, false);
+		r = redo_delta_checkpoint(c->alloc, false);
 		if (!r)
-			r = redo_delta_refill(c->active);
-		if (r == -ENOSPC && !redo_delta_reclaiming(c->active))
+			r = redo_delta_refill(c->alloc);
+		if (r == -ENOSPC && !redo_delta_reclaiming(c->alloc))
 			break;
 		if (r == -ENOSPC)
 			schedule_timeout_uninterruptible(max(HZ / 100, 1));
@@ -145,18 +153,22 @@ static void no_space(struct redo_chain *c)
 void redo_nospace_run(struct redo_chain *c)
 {
 	bool pending = redo_nospace_pending(c);
-	struct bio_list bios;
 	int r;
 
 	if (READ_ONCE(c->mode) != REDO_MODE_RW) {
 		finish_all(c, BLK_STS_IOERR);
 		return;
 	}
-	if (!pending && !redo_delta_low(c->active) && c->space < REDO_SP_QUEUEING) {
+	if (!c->alloc) { /* the base has space; what waits has waited for the merge's source */
+		set_space(c, REDO_SP_OK);
+		redo_nospace_requeue_workers(c);
+		return;
+	}
+	if (!pending && !redo_delta_low(c->alloc) && c->space < REDO_SP_QUEUEING) {
 		set_space(c, is_low(c) ? REDO_SP_LOW : REDO_SP_OK);
 		return;
 	}
-	r = pending || c->space >= REDO_SP_QUEUEING ? refill_hard(c) : redo_delta_refill(c->active);
+	r = pending || c->space >= REDO_SP_QUEUEING ? refill_hard(c) : redo_delta_refill(c->alloc);
 	if (r && r != -ENOSPC) {
 		redo_chain_set_mode(c, REDO_MODE_RO, "space cannot be allocated");
 		finish_all(c, BLK_STS_IOERR);
@@ -167,6 +179,5 @@ void redo_nospace_run(struct redo_chain *c)
 		return;
 	}
 	set_space(c, r || is_low(c) ? REDO_SP_LOW : REDO_SP_OK);
-	take_all(c, &bios);
-	redo_defer_list(c, &bios);
+	redo_nospace_requeue_workers(c);
 }

@@ -143,14 +143,9 @@ void redo_target_note_merged(struct redo_target *t, struct redo_chain *c)
 
 static int make_chain(struct redo_target *t)
 {
-	u32 grain_sectors = REDO_GRAIN_SECTORS_MIN;
-	struct redo_super sb;
+	u32 grain_sectors = redo_line_grain(t) ?: REDO_GRAIN_SECTORS_MIN;
 	struct redo_chain *c;
 
-	if (t->nr_deltas) {
-		redo_delta_super(t->delta[0], &sb);
-		grain_sectors = sb.grain_sectors;
-	}
 	c = redo_chain_create(t->ti->len, grain_sectors, t->writable);
 	if (IS_ERR(c))
 		return PTR_ERR(c);
@@ -393,6 +388,9 @@ static int __init redo_init(void)
 	r = redo_delta_module_init();
 	if (r)
 		goto bad_delta;
+	r = redo_merge_module_init();
+	if (r)
+		goto bad_merge;
 	r = redo_evict_module_init();
 	if (r)
 		goto bad_evict;
@@ -404,6 +402,8 @@ static int __init redo_init(void)
 bad_target:
 	redo_evict_module_exit();
 bad_evict:
+	redo_merge_module_exit();
+bad_merge:
 	redo_delta_module_exit();
 bad_delta:
 	redo_commit_module_exit();
@@ -416,6 +416,7 @@ static void __exit redo_exit(void)
 {
 	dm_unregister_target(&redo_target_type);
 	redo_evict_module_exit();
+	redo_merge_module_exit();
 	redo_delta_module_exit();
 	redo_commit_module_exit();
 	redo_map_module_exit();

@@ -42,6 +42,8 @@ int redo_target_check_merge(struct redo_target *t);
 
 /* Everything that a constructor can check about devices alone. Logs; -errno. */
 int redo_validate_devices(struct redo_target *t);
+/* Sectors of a grain of the deltas that count; 0 if there are none. */
+u32 redo_line_grain(const struct redo_target *t);
 /* Deltas of the line below place @i that count. */
 u32 redo_line_depth(const struct redo_target *t, u32 i);
 /* Format the last delta if it is blank and the line is writable. Logs. */

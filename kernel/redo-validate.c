@@ -97,6 +97,20 @@ int redo_validate_devices(struct redo_target *t)
 	return check_duplicates(t);
 }
 
+u32 redo_line_grain(const struct redo_target *t)
+{
+	struct redo_super sb = { 0 };
+	u32 i;
+
+	for (i = 0; i < t->nr_deltas; i++) {
+		if (t->merged[i])
+			continue;
+		redo_delta_super(t->delta[i], &sb);
+		break;
+	}
+	return sb.grain_sectors;
+}
+
 u32 redo_line_depth(const struct redo_target *t, u32 i)
 {
 	u32 n = 0;
@@ -147,11 +161,29 @@ int redo_format_blank(struct redo_target *t, u32 index)
 #define REFUSE(t, i, fmt, ...) \
 	({ DMERR("%pg: " fmt, (t)->dev[i]->bdev, ##__VA_ARGS__); -EINVAL; })
 
+/*
+ * A new delta that was formatted for a snapshot while what it was to lie on was merged: it
+ * goes on what that has gone into (redo_handover() says so in it).
+ */
+static bool lost_its_parent(const struct redo_target *t, u32 i, const struct redo_super *sb)
+{
+	struct redo_super below;
+
+	while (sb->state == REDO_STATE_NEW && i-- && t->merged[i]) {
+		redo_delta_super(t->delta[i], &below);
+		if (!memcmp(below.uuid, sb->parent_uuid, REDO_UUID_SIZE))
+			return true;
+	}
+	return false;
+}
+
 static int check_parent(struct redo_target *t, u32 i, const struct redo_super *sb,
 			const struct redo_super *parent)
 {
 	static const u8 nil[REDO_UUID_SIZE];
 
+	if (lost_its_parent(t, i, sb))
+		return 0;
 	if (!parent) {
 		if (memcmp(sb->parent_uuid, nil, REDO_UUID_SIZE))
 			return REFUSE(t, i,

@@ -94,6 +94,24 @@ static void redo_map_step(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, redo_word_step(mapped, 0), mapped);
 }
 
+/* What is being merged reads as if it were mapped, but is nobody's to write to. */
+static void redo_map_merging(struct kunit *test)
+{
+	u64 merging = redo_word(REDO_W_MERGING, 3, 100);
+	enum redo_word_state state;
+
+	KUNIT_EXPECT_EQ(test, redo_word_step(merging, 7), redo_word(REDO_W_MERGING, 3, 107));
+	KUNIT_EXPECT_FALSE(test, redo_word_is_own(merging, 3));
+	KUNIT_EXPECT_FALSE(test, redo_word_is_below(merging, 3));
+	KUNIT_EXPECT_FALSE(test, redo_word_is_below(merging, 4));
+	for (state = REDO_W_NONE; state <= REDO_W_MERGING; state++) {
+		KUNIT_EXPECT_EQ(test, redo_word_has_place(redo_word(state, 1, 2)),
+				state == REDO_W_MAPPED || state == REDO_W_MERGING);
+		KUNIT_EXPECT_EQ(test, redo_word_is_closed(redo_word(state, 1, 2)),
+				state == REDO_W_PENDING || state == REDO_W_MERGING);
+	}
+}
+
 static void redo_map_own(struct kunit *test)
 {
 	KUNIT_EXPECT_TRUE(test, redo_word_is_own(redo_word(REDO_W_MAPPED, 3, 9), 3));
@@ -243,6 +261,7 @@ static void redo_map_geometry(struct kunit *test)
 static struct kunit_case redo_map_cases[] = {
 	KUNIT_CASE(redo_map_words),
 	KUNIT_CASE(redo_map_step),
+	KUNIT_CASE(redo_map_merging),
 	KUNIT_CASE(redo_map_own),
 	KUNIT_CASE(redo_map_empty),
 	KUNIT_CASE(redo_map_lookup),

@@ -69,6 +69,31 @@ static int find_top(const struct checker *c, const struct found *f, u32 n)
 	return active >= 0 ? active : born;
 }
 
+/* Where deltas are merged: the last that counts, or counted once. */
+static int find_last(const struct checker *c, const struct found *f, u32 n)
+{
+	int last = TRACE_BASE;
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		if (f[i].valid && (f[i].sb.state != REDO_STATE_NEW ||
+				   parent_sealed(f, n, &f[i].sb)))
+			last = i;
+	return last;
+}
+
+/* All that have been made up to @top: the target leaves out those that are gone. */
+static void follow_trace(struct checker *c, int top)
+{
+	u32 i;
+	int d;
+
+	for (d = top; d >= 0; d = c->trace->delta[d].parent)
+		c->depth++;
+	for (i = c->depth, d = top; d >= 0; d = c->trace->delta[d].parent)
+		c->path[--i] = d;
+}
+
 static void print_found(const struct found *f, u32 n)
 {
 	static const char * const states[] = { "?", "new", "active", "sealed", "retired" };
@@ -121,8 +146,10 @@ bool check_find_chain(struct checker *c, u32 chain, const struct moment *m)
 	read_supers(c, f);
 	c->chain = chain;
 	c->depth = 0;
-	c->top = find_top(c, f, n);
-	if (c->top >= 0)
+	c->top = c->merges ? find_last(c, f, n) : find_top(c, f, n);
+	if (c->top >= 0 && c->merges)
+		follow_trace(c, c->top);
+	else if (c->top >= 0)
 		follow_parents(c, f, n, c->top);
 	rank = c->top >= 0 ? trace_rank(c->trace, c->top) : 0;
 	if (rank < m->rank_min[chain] || rank > m->rank_max[chain]) {
@@ -150,7 +177,8 @@ void check_offline(struct checker *c)
 	pid_t pid;
 	u32 i;
 
-	if (!c->redosetup || !c->depth)
+	/* What has been merged, or is being, is no chain in the sense of that check. */
+	if (!c->redosetup || !c->depth || c->merges)
 		return;
 	for (i = 0; i < c->depth; i++)
 		argv[2 + i] = c->stack.delta[c->path[i]]->path;
@@ -271,12 +299,79 @@ static bool same_allowed(struct checker *c, u64 sector, u64 gen, u64 *expected, 
 	return gen == c->content[sector];
 }
 
+/* Has a merge that was begun taken the point below the delta at @depth of the path? */
+static bool point_is_lost(struct checker *c, u32 depth)
+{
+	struct found f[TRACE_DELTAS_MAX];
+	const struct redo_super *sb;
+	u32 i, at;
+	int into;
+
+	read_supers(c, f);
+	if (f[c->path[depth]].sb.merge_state == REDO_MERGE_GONE)
+		return true;
+	for (i = 0; i < c->depth; i++) {
+		sb = &f[c->path[i]].sb;
+		if (!sb->merge_state || sb->merge_state == REDO_MERGE_GONE)
+			continue;
+		into = by_uuid(f, c->trace->layout.nr_deltas, sb->merge_uuid);
+		for (at = 0; at < c->depth && (int)c->path[at] != into; at++)
+			;
+		if (sb->merge_state == REDO_MERGE_INTO || sb->merge_state == REDO_MERGE_TAKEN ?
+		    at == depth : at >= depth)
+			return true;
+	}
+	return false;
+}
+
+/* Of a bare base nothing can be known. */
+static void must_be_refused(struct checker *c, u32 depth)
+{
+	char *line = stack_table(&c->stack, c->path, depth);
+	struct dmdev *d = NULL;
+
+	if (depth)
+		d = dmdev_create("view", c->trace->layout.base_sectors, c->target, line, true,
+				 true);
+	if (d)
+		die("the point below delta %u is lost, but shown by \"%s\"", c->path[depth],
+		    line);
+	free(line);
+}
+
+void check_wait_merge(struct checker *c)
+{
+	double since = seconds_now();
+	char *status;
+	bool over;
+
+	if (!c->merges)
+		return;
+	do {
+		status = dmdev_status(c->live);
+		over = strstr(status, " none - ") || strstr(status, " done ");
+		if (!over && (strstr(status, " failed ") || seconds_now() - since > 120))
+			die("the merge does not end: %s", status);
+		free(status);
+		if (!over)
+			usleep(5000);
+	} while (!over);
+}
+
 /* The view of the point below the delta at @depth of the path. */
 static void check_point(struct checker *c, u32 depth)
 {
-	struct dmdev *view = chain_device(c, "view", depth, true);
-	char *what = xasprintf("snapshot point %u", c->path[depth]);
-	int fd = blk_open(view->path, false);
+	struct dmdev *view;
+	char *what;
+	int fd;
+
+	if (c->merges && point_is_lost(c, depth)) {
+		must_be_refused(c, depth);
+		return;
+	}
+	view = chain_device(c, "view", depth, true);
+	what = xasprintf("snapshot point %u", c->path[depth]);
+	fd = blk_open(view->path, false);
 
 	compare(c, fd, what, false, point_allowed,
 		(void *)&c->trace->delta[c->path[depth]]);

@@ -18,6 +18,7 @@ struct checker {
 	const char *redosetup;	/* NULL: do not run it */
 	bool base_open;		/* nothing has sealed the base: delta 0 shows no point yet */
 	bool all_points;	/* compare all of them, not some */
+	bool merges;		/* deltas go by being merged: the line is what was made */
 	struct rng rng;		/* for which */
 	/* set by check_find_chain() */
 	u32 chain;
@@ -52,6 +53,8 @@ void check_live(struct checker *c, const char *what, allowed_fn allowed, void *d
 bool check_by_history(struct checker *c, u64 sector, u64 gen, u64 *expected, void *data);
 /* Snapshot points: the newest and one more, or all. */
 void check_points(struct checker *c);
+/* The merge that the activation has gone on with comes to its end. */
+void check_wait_merge(struct checker *c);
 /* Once more what check_live() saw the last time. */
 void check_again(struct checker *c, const char *what);
 /* Generations that the recorder did not use. */

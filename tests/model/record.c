@@ -398,6 +398,137 @@ static char *table(int top)
 	return stack_table(&rec.stack, path, n);
 }
 
+/* --- merges --- */
+
+#define STATUS_MERGE	15
+
+static bool gone(int delta)
+{
+	int fd = blk_open(rec.stack.delta[delta]->path, false);
+	struct redo_super sb;
+	bool is;
+
+	is = delta_read_super(fd, &sb) && sb.state == REDO_STATE_RETIRED &&
+	     sb.merge_state == REDO_MERGE_GONE;
+	close(fd);
+	return is;
+}
+
+/* As table(), without those that have been merged: what is looked at stays as it is. */
+static char *table_left(int top)
+{
+	u32 path[TRACE_DELTAS_MAX], left[TRACE_DELTAS_MAX], n = 0, m = 0, i;
+	int d;
+
+	for (d = top; d != TRACE_BASE; d = rec.trace->delta[d].parent)
+		path[n++] = d;
+	for (i = n; i--; )
+		if (!gone(path[i]))
+			left[m++] = path[i];
+	return stack_table(&rec.stack, left, m);
+}
+
+static bool status_word_is(struct dmdev *dev, u32 nr, const char *word)
+{
+	char *line = dmdev_status(dev), *save = NULL, *w = strtok_r(line, " ", &save);
+	bool is;
+
+	while (--nr && w)
+		w = strtok_r(NULL, " ", &save);
+	is = w && !strcmp(w, word);
+	free(line);
+	return is;
+}
+
+static void wait_merge(u32 chain)
+{
+	struct dmdev *dev = rec.live[chain].dev;
+	double since = seconds_now();
+
+	while (!status_word_is(dev, STATUS_MERGE, "done") &&
+	       !status_word_is(dev, STATUS_MERGE, "none")) {
+		if (status_word_is(dev, STATUS_MERGE, "failed") ||
+		    seconds_now() - since > STUCK)
+			die("recording: the merge does not end: %s", dmdev_status(dev));
+		usleep(20000);
+	}
+}
+
+static void print_uuid(char *to, const u8 *u)
+{
+	u32 i;
+
+	for (i = 0; i < REDO_UUID_SIZE; i++)
+		to += sprintf(to, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", u[i]);
+}
+
+/* The deltas that the chain has left, from the oldest to the active one. */
+static u32 left_over(int *left)
+{
+	u32 n = 0, i;
+	int d, path[TRACE_DELTAS_MAX];
+
+	for (d = rec.live[0].top; d != TRACE_BASE; d = rec.trace->delta[d].parent)
+		if (!gone(d))
+			path[n++] = d;
+	for (i = 0; i < n; i++)
+		left[i] = path[n - 1 - i];
+	return n;
+}
+
+static void send_merge(int delta)
+{
+	char text[80] = "merge ";
+	struct redo_super sb;
+	char *answer;
+	int fd;
+
+	fd = blk_open(rec.stack.delta[delta]->path, false);
+	if (!delta_read_super(fd, &sb))
+		die("recording: delta %d has no superblock", delta);
+	close(fd);
+	print_uuid(text + strlen(text), sb.uuid);
+	answer = dmdev_message(rec.live[0].dev, text);
+	if (!answer)
+		die("recording: refused: %s", text);
+	free(answer);
+}
+
+/* A merge that is to be seen in the log should not be over at once. */
+static void set_throttle(void)
+{
+	char *text = xasprintf("merge_throttle %u", (u32)(5 + draw(96)));
+
+	free(dmdev_message(rec.live[0].dev, text));
+	free(text);
+}
+
+static void begin_merge(char what)
+{
+	int left[TRACE_DELTAS_MAX];
+	u32 n;
+
+	wait_merge(0);
+	n = left_over(left);
+	if (!n || (strchr("mb", what) && n < 2))
+		return;
+	set_throttle();
+	switch (what) {
+	case 'm':
+		send_merge(left[draw(n - 1)]);
+		break;
+	case 'b':
+		send_merge(left[0]);
+		break;
+	case 'a':
+		send_merge(left[n - 1]);
+		break;
+	case 'A':
+		free(dmdev_message(rec.live[0].dev, "merge_all"));
+		break;
+	}
+}
+
 static void observe_part(u32 *content, const u8 *p, u64 at, u64 len, int top)
 {
 	struct stamp s;
@@ -417,10 +548,14 @@ static u32 *observe(int top)
 	u64 n = rec.opt->sectors, at, len;
 	u32 *content = xcalloc(n, sizeof(u32));
 	u8 *buffer = xmalloc_io(MIB);
-	char *line = table(top);
 	struct dmdev *view;
+	char *line;
 	int fd;
 
+	/* The point is sealed; but while it is merged into nobody may look. */
+	if (workload_merges(rec.opt->workload))
+		wait_merge(0);
+	line = workload_merges(rec.opt->workload) ? table_left(top) : table(top);
 	view = dmdev_create("observe", n, rec.opt->target, line, true, false);
 	if (!view)
 		die("recording: no view of \"%s\"", line);
@@ -705,6 +840,15 @@ static void step(char what)
 		break;
 	case 'o':
 		reopen(0);
+		break;
+	case 'm':
+	case 'b':
+	case 'a':
+	case 'A':
+		begin_merge(what);
+		break;
+	case 'M':
+		wait_merge(0);
 		break;
 	default:
 		die("no step %c", what);

@@ -324,6 +324,10 @@ static void bring_up(u32 nr, struct afterlife *life)
 		check_live(k, "live, after a second life", check_by_afterlife, life);
 	else
 		check_live(k, nr ? "clone" : "live", check_by_history, &run.moment);
+	if (k->merges) {
+		check_wait_merge(k);
+		check_again(k, "live, after its merge has ended");
+	}
 	check_points(k);
 }
 
@@ -488,6 +492,7 @@ static void set_up_replay(void)
 		k->img = &run.img;
 		k->target = opt.record.target;
 		k->redosetup = opt.redosetup;
+		k->merges = workload_merges(opt.record.workload);
 		check_open(k, run.img.loop.devno, i ? &run.check[0] : NULL);
 	}
 }

@@ -12,6 +12,8 @@
 #define MIX_DISCARD	{ .write = 45, .flush = 10, .discard = 35, .fua = 10, .hot = 40, .max = 256 }
 /* Many records before the first flush: commits of several blocks. */
 #define MIX_BURST	{ .write = 100, .max = 8 }
+/* For a disk that may lose its last delta: what a base makes of a discard is its own business. */
+#define MIX_ON_BASE	{ .write = 78, .flush = 18, .hot = 60, .max = 256 }
 #define MIX_FILL	{ .write = 80, .flush = 8, .discard = 9, .fua = 10, .hot = 20, .max = 512 }
 
 static const struct workload workloads[] = {
@@ -72,6 +74,41 @@ static const struct workload workloads[] = {
 		.journal = 1024, .threads = 8,
 	},
 	{
+		.name = "merge-sealed", .help = "sealed deltas are merged into their parents",
+		.steps = "w.ws.ws.ws.mwM.wsmoxMw.mxM.",
+		.mix = MIX_MIXED, .storm = MIX_DURABLE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 60, .storm_ops = 80,
+		.journal = 1024, .threads = 6,
+	},
+	{
+		.name = "merge-base", .help = "the oldest delta is merged into the base, again and again",
+		.steps = "ws.ws.ws.bwM.sboxMw.bxM.",
+		.mix = MIX_MIXED, .storm = MIX_DURABLE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 60, .storm_ops = 80,
+		.journal = 1024, .threads = 6,
+	},
+	{
+		.name = "merge-active", .help = "the active delta is merged into its parent, under load",
+		.steps = "ws.ws.ws.w.awxM.saoxM.sw.axM.",
+		.mix = MIX_MIXED, .storm = MIX_DURABLE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 60, .storm_ops = 80,
+		.journal = 1024, .threads = 6,
+	},
+	{
+		.name = "merge-snapshot", .help = "snapshots while deltas are merged, the active one among them",
+		.steps = "ws.ws.w.awsw.mws.asx.M.",
+		.mix = MIX_MIXED, .storm = MIX_FSYNC,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 40, .storm_ops = 60,
+		.journal = 1024, .threads = 6,
+	},
+	{
+		.name = "merge-all", .help = "all deltas are merged into the base, under load",
+		.steps = "ws.ws.ws.w.AxM.x.sw.sw.AoxM.sx.axM.",
+		.mix = MIX_MIXED, .storm = MIX_ON_BASE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 60, .storm_ops = 80,
+		.journal = 1024, .threads = 6,
+	},
+	{
 		.name = "bare", .help = "no delta at all: tests the test",
 		.steps = "w.w.w.",
 		.mix = MIX_MIXED, .storm = MIX_MIXED,
@@ -106,4 +143,9 @@ u32 workload_deltas(const struct workload *w)
 	for (s = w->steps; *s; s++)
 		n += !!strchr("sSrc", *s);
 	return n;
+}
+
+bool workload_merges(const struct workload *w)
+{
+	return strpbrk(w->steps, WORKLOAD_MERGES);
 }

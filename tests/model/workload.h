@@ -22,7 +22,12 @@ struct mix {
  *	r  revert of the chain (waits as well) to a point drawn at random
  *	c  linked clone of a point drawn at random
  *	o  the chain is deactivated and activated (waits as well)
+ *	m  a merge of a sealed delta drawn at random begins, b  of the oldest,
+ *	a  of the active one, A  of all; nothing if there is none
+ *	M  wait for the end of the merge
  */
+#define WORKLOAD_MERGES	"mbaA"
+
 struct workload {
 	const char *name, *steps, *help;
 	struct mix mix, storm;
@@ -37,5 +42,7 @@ const struct workload *workload_find(const char *name);
 /* One line each. */
 void workload_list(void);
 u32 workload_deltas(const struct workload *w);
+/* Deltas go by being merged. */
+bool workload_merges(const struct workload *w);
 
 #endif /* TEST_WORKLOAD_H */

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The gate. At the beginning and at the end of an active merge the place where new
+ * grains go changes under load. Writers look at the gate after they have entered the
+ * in-flight count, and workers before a discard, which is not counted; so when the
+ * workers have gone once round and the count's generation has passed, nobody who saw it
+ * open is still under way.
+ */
+#include <linux/delay.h>
+#include "redo-chain.h"
+
+void redo_gate_close(struct redo_chain *c)
+{
+	u64 cookie;
+	int i;
+
+	spin_lock_irq(&c->lock);
+	WRITE_ONCE(c->gate, true);
+	spin_unlock_irq(&c->lock);
+	cookie = redo_inflight_cookie(&c->inflight); /* with a barrier behind the flag */
+	for (i = 0; i < REDO_WORKERS; i++)
+		flush_work(&c->worker[i].work);
+	while (!redo_inflight_passed(&c->inflight, cookie))
+		usleep_range(50, 200);
+}
+
+void redo_gate_open(struct redo_chain *c)
+{
+	struct bio_list held;
+
+	spin_lock_irq(&c->lock);
+	/* Where there is nothing left but the base, late ones go the workers' way. */
+	WRITE_ONCE(c->gate, redo_chain_is_passthrough(c));
+	held = c->held;
+	bio_list_init(&c->held);
+	spin_unlock_irq(&c->lock);
+	redo_defer_list(c, &held);
+}
+
+void redo_gate_hold(struct redo_chain *c, struct bio *bio)
+{
+	unsigned long flags;
+	bool hold;
+
+	redo_io_release(redo_io(bio));
+	spin_lock_irqsave(&c->lock, flags);
+	hold = c->gate && !redo_chain_is_passthrough(c);
+	if (hold)
+		bio_list_add(&c->held, bio);
+	spin_unlock_irqrestore(&c->lock, flags);
+	if (!hold)
+		redo_defer(c, bio);
+}
+
+/*
+ * As long as the table is the same, so is what a discard does: whole grains read as zeroes
+ * afterwards, others stay. May block.
+ */
+static blk_status_t pass_discard(struct redo_chain *c, struct bio *bio)
+{
+	sector_t start = bio->bi_iter.bi_sector, end = bio_end_sector(bio);
+
+	if (bio_op(bio) == REQ_OP_DISCARD) {
+		start = round_up(start, c->grain_sectors);
+		if (end != c->len)
+			end = round_down(end, c->grain_sectors);
+	}
+	if (start >= end)
+		return BLK_STS_OK;
+	return errno_to_blk_status(blkdev_issue_zeroout(c->slot[0].bdev, start, end - start,
+							GFP_NOIO, 0));
+}
+
+void redo_gate_pass(struct redo_chain *c, struct bio *bio)
+{
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+	case REQ_OP_WRITE:
+		redo_io_release(redo_io(bio));
+		redo_io(bio)->state = REDO_IO_PASS;
+		redo_bio_send(c, bio, 0, bio->bi_iter.bi_sector);
+		break;
+	default:
+		redo_bio_finish(bio, pass_discard(c, bio));
+	}
+}
