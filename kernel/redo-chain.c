@@ -249,6 +249,7 @@ bool redo_chain_has(const struct redo_chain *c, const struct block_device *bdev)
 
 bool redo_chain_others_have(struct redo_chain *c, const struct block_device *bdev)
 {
+	char name[DM_NAME_LEN];
 	struct redo_chain *other;
 	bool found = false;
 
@@ -256,7 +257,9 @@ bool redo_chain_others_have(struct redo_chain *c, const struct block_device *bde
 	list_for_each_entry(other, &redo_chains, registry) {
 		if (other == c || !redo_chain_has(other, bdev))
 			continue;
-		DMERR("%pg: %s uses it", bdev, dm_device_name(other->md));
+		if (dm_copy_name_and_uuid(other->md, name, NULL))
+			strscpy(name, "?", sizeof(name));
+		DMERR("%pg: %s (%s) uses it", bdev, name, dm_device_name(other->md));
 		found = true;
 	}
 	return found;

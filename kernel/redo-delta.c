@@ -552,12 +552,32 @@ int redo_delta_read_leaf(struct redo_delta *d, u64 leaf, __le64 *words)
 	return r;
 }
 
+/*
+ * sem held for reading. The first leaf from @leaf on with a dirty node at it or above it. A
+ * node above a dirty one need not be dirty before the checkpoint: what the disk says of it
+ * says nothing of those below.
+ */
+static u64 __redo_next_dirty(struct redo_delta *d, u64 leaf)
+{
+	u64 span = 1, first = U64_MAX;
+	unsigned long index;
+	u32 l;
+
+	for (l = 0; l <= d->map.height; l++) {
+		index = leaf / span;
+		if (xa_find(&d->map.dirty[l], &index, ULONG_MAX, XA_PRESENT))
+			first = min(first, max(leaf, index * span));
+		span *= REDO_FANOUT;
+	}
+	return first;
+}
+
 /* sem held for reading. Skips what a hole in a directory stands for. */
 static int __redo_next_leaf(struct redo_delta *d, u64 *leaf)
 {
 	struct redo_ptr ptr;
 	struct redo_node *n;
-	u64 span = 1, index = *leaf;
+	u64 span = 1, index = *leaf, dirty = __redo_next_dirty(d, *leaf + 1);
 	u32 l;
 	int r;
 
@@ -567,7 +587,7 @@ static int __redo_next_leaf(struct redo_delta *d, u64 *leaf)
 			return r;
 		if (n || ptr.kind != REDO_PTR_HOLE)
 			break;
-		*leaf = (index + 1) * span;
+		*leaf = min((index + 1) * span, dirty);
 		index /= REDO_FANOUT;
 		span *= REDO_FANOUT;
 	}

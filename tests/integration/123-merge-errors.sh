@@ -46,7 +46,7 @@ rio --model "$SCRATCH/model" /dev/mapper/chain "w 10M 1M 4" f
 
 # the parent is full: it waits, and goes on when the device has grown
 message chain merge "$(uuid_of "$over")" > /dev/null
-wait_for 30 status_is chain $ST_MERGE full
+merge_is chain full
 rio --model "$SCRATCH/model" /dev/mapper/chain "x 10 5 128k" f v
 grow_disk d1 64M
 merge_ends chain
@@ -61,7 +61,7 @@ rmdm v
 read -r place < <(echo 12288)	# 6 MiB
 fails ground "$base" "$place" 8
 message chain merge "$(uuid_of "$d1")" > /dev/null
-wait_for 30 status_is chain $ST_MERGE failed
+merge_is chain failed
 error=$(status chain $ST_ERROR)
 [[ $error =~ ^5@([0-9]+)\+([0-9]+)$ ]] || fail "error: $error"
 from=${BASH_REMATCH[1]} len=${BASH_REMATCH[2]}
@@ -79,7 +79,7 @@ reload lsr chain $ground "$d3" $over
 rio --model "$SCRATCH/model" /dev/mapper/chain "w 0 12M 7" f
 fails over "$d4" $((16 * 2048 + 8192)) 8
 message chain merge "$(uuid_of $over)" > /dev/null
-wait_for 30 status_is chain $ST_MERGE failed
+merge_is chain failed
 [[ $(status chain $ST_ERROR) == 5@* ]] || fail "error: $(status chain)"
 works over "$d4"
 rio --model "$SCRATCH/model" /dev/mapper/chain "x 20 8 128k" f v

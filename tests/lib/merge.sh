@@ -66,3 +66,12 @@ message_refused() {
 merge_state() {
 	echo $(($(poke "$1" get sb merge_state)))
 }
+
+# merge_is <name> <state> [<seconds>]: it gets there
+merge_is() {
+	local end=$((SECONDS + ${3:-30}))
+	until status_is "$1" $ST_MERGE "$2"; do
+		((SECONDS < end)) || fail "the merge is not $2: $(status "$1")"
+		sleep 0.1
+	done
+}
