@@ -8,7 +8,7 @@ require_target log-writes
 require_target redo
 
 seed=${REDO_SEED:-1000}
-if [[ $KERNEL == uml ]]; then
+if [[ $KERNEL == uml || $KERNEL == lean ]]; then
 	cuts=45 recovery=20
 else
 	cuts=10 recovery=10

@@ -76,8 +76,8 @@ static int find_last(const struct checker *c, const struct found *f, u32 n)
 	u32 i;
 
 	for (i = 0; i < n; i++)
-		if (f[i].valid && (f[i].sb.state != REDO_STATE_NEW ||
-				   parent_sealed(f, n, &f[i].sb)))
+		if (f[i].valid && c->trace->delta[i].chain == c->chain &&
+		    (f[i].sb.state != REDO_STATE_NEW || parent_sealed(f, n, &f[i].sb)))
 			last = i;
 	return last;
 }
@@ -217,10 +217,26 @@ void check_close(struct checker *c)
 	free(c->content);
 }
 
+/* Those of the path up to @depth that have not been merged. */
+static u32 left_over(struct checker *c, u32 depth, u32 *left)
+{
+	struct found f[TRACE_DELTAS_MAX];
+	u32 n = 0, i;
+
+	read_supers(c, f);
+	for (i = 0; i < depth; i++)
+		if (f[c->path[i]].sb.merge_state != REDO_MERGE_GONE)
+			left[n++] = c->path[i];
+	return n;
+}
+
 static struct dmdev *chain_device(struct checker *c, const char *name, u32 depth,
 				  bool read_only)
 {
-	char *line = stack_table(&c->stack, c->path, depth);
+	u32 left[TRACE_DELTAS_MAX], n = left_over(c, depth, left);
+	/* A view shows what is left; who activates names all that there were. */
+	char *line = read_only ? stack_table(&c->stack, left, n) :
+		     stack_table(&c->stack, c->path, depth);
 	struct dmdev *d = dmdev_create(name, c->trace->layout.base_sectors, c->target,
 				       line, read_only, false);
 
@@ -299,44 +315,16 @@ static bool same_allowed(struct checker *c, u64 sector, u64 gen, u64 *expected, 
 	return gen == c->content[sector];
 }
 
-/* Has a merge that was begun taken the point below the delta at @depth of the path? */
+/*
+ * Has a merge taken the point below the delta at @depth of the path? The line of it shows
+ * another one then, or is refused (or, of the bare base, nobody knows).
+ */
 static bool point_is_lost(struct checker *c, u32 depth)
 {
 	struct found f[TRACE_DELTAS_MAX];
-	const struct redo_super *sb;
-	u32 i, at;
-	int into;
 
 	read_supers(c, f);
-	if (f[c->path[depth]].sb.merge_state == REDO_MERGE_GONE)
-		return true;
-	for (i = 0; i < c->depth; i++) {
-		sb = &f[c->path[i]].sb;
-		if (!sb->merge_state || sb->merge_state == REDO_MERGE_GONE)
-			continue;
-		into = by_uuid(f, c->trace->layout.nr_deltas, sb->merge_uuid);
-		for (at = 0; at < c->depth && (int)c->path[at] != into; at++)
-			;
-		if (sb->merge_state == REDO_MERGE_INTO || sb->merge_state == REDO_MERGE_TAKEN ?
-		    at == depth : at >= depth)
-			return true;
-	}
-	return false;
-}
-
-/* Of a bare base nothing can be known. */
-static void must_be_refused(struct checker *c, u32 depth)
-{
-	char *line = stack_table(&c->stack, c->path, depth);
-	struct dmdev *d = NULL;
-
-	if (depth)
-		d = dmdev_create("view", c->trace->layout.base_sectors, c->target, line, true,
-				 true);
-	if (d)
-		die("the point below delta %u is lost, but shown by \"%s\"", c->path[depth],
-		    line);
-	free(line);
+	return f[c->path[depth]].sb.merge_state == REDO_MERGE_GONE;
 }
 
 void check_wait_merge(struct checker *c)
@@ -365,10 +353,8 @@ static void check_point(struct checker *c, u32 depth)
 	char *what;
 	int fd;
 
-	if (c->merges && point_is_lost(c, depth)) {
-		must_be_refused(c, depth);
+	if (c->merges && point_is_lost(c, depth))
 		return;
-	}
 	view = chain_device(c, "view", depth, true);
 	what = xasprintf("snapshot point %u", c->path[depth]);
 	fd = blk_open(view->path, false);
