@@ -119,7 +119,7 @@ struct redo_chain {
 	unsigned int next_worker;		/* round robin; lock */
 	struct work_struct commit_work;
 	struct delayed_work tick;	/* commit timer */
-	bool visit;			/* somebody waits for the commit worker to pause */
+	struct redo_visit *visitor;	/* waits for the commit worker to let him in */
 	struct delayed_work idle;	/* checkpoint when nothing else happens */
 	unsigned long last_commit;	/* jiffies; commit worker only */
 	int commit_error;		/* of the last commit; commit worker to write */
@@ -437,8 +437,17 @@ void redo_change_over(struct redo_chain *c, struct redo_change *change, int erro
 int redo_commit_apply(struct redo_chain *c, struct redo_delta *d, struct list_head *changes,
 		      int error);
 void redo_commit_kick(struct redo_chain *c);
-/* Call @fn while the commit worker does nothing. Not parked; may block. */
+/*
+ * Have the commit worker call @fn between two batches. One at a time: the merge worker.
+ * Not while the chain is parked; may block.
+ */
 int redo_commit_visit(struct redo_chain *c, int (*fn)(struct redo_chain *c));
+struct redo_visit {
+	int (*fn)(struct redo_chain *c);
+	int error;
+	struct completion done;
+};
+
 struct redo_commit_wait {
 	struct list_head list;
 	struct completion done;

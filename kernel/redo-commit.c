@@ -442,6 +442,36 @@ static void idle_checkpoint(struct redo_chain *c)
 				   time_before(jiffies, end) ? end - jiffies : IDLE_INTERVAL);
 }
 
+/*
+ * Somebody who has something to change that a commit must not run beside. He is let in
+ * when a batch is done, though there may be no end to the batches.
+ */
+static void let_visitor_in(struct redo_chain *c)
+{
+	struct redo_visit *v = READ_ONCE(c->visitor);
+	unsigned int noio;
+
+	if (!v)
+		return;
+	noio = memalloc_noio_save();
+	v->error = v->fn(c);
+	memalloc_noio_restore(noio);
+	WRITE_ONCE(c->visitor, NULL);
+	complete(&v->done);
+	redo_commit_kick(c);	/* what has been left for his sake */
+}
+
+int redo_commit_visit(struct redo_chain *c, int (*fn)(struct redo_chain *c))
+{
+	struct redo_visit v = { .fn = fn };
+
+	init_completion(&v.done);
+	smp_store_release(&c->visitor, &v); /* the work that is queued sees all of it */
+	redo_commit_kick(c);
+	wait_for_completion(&v.done);
+	return v.error;
+}
+
 static void commit_run(struct work_struct *work)
 {
 	struct redo_chain *c = container_of(work, struct redo_chain, commit_work);
@@ -454,7 +484,7 @@ static void commit_run(struct work_struct *work)
 	 */
 	if (is_parked(c))
 		return;
-	while (c->active && !READ_ONCE(c->visit) && grab(c, &b)) {
+	while (c->active && !READ_ONCE(c->visitor) && grab(c, &b)) {
 		run_batch(c, &b);
 		/* There may be no end to the batches. */
 		redo_nospace_run(c);
@@ -470,37 +500,7 @@ static void commit_run(struct work_struct *work)
 		idle_checkpoint(c);
 	}
 	redo_evict_run(c);
-}
-
-struct visit {
-	struct work_struct work;
-	struct redo_chain *c;
-	int (*fn)(struct redo_chain *c);
-	int error;
-};
-
-static void visit_run(struct work_struct *work)
-{
-	struct visit *v = container_of(work, struct visit, work);
-	unsigned int noio = memalloc_noio_save();
-
-	v->error = v->fn(v->c);
-	memalloc_noio_restore(noio);
-}
-
-/* The work queue is ordered: while the visit runs, the commit worker does not. */
-int redo_commit_visit(struct redo_chain *c, int (*fn)(struct redo_chain *c))
-{
-	struct visit v = { .c = c, .fn = fn };
-
-	INIT_WORK_ONSTACK(&v.work, visit_run);
-	WRITE_ONCE(c->visit, true);
-	queue_work(c->commit_wq, &v.work);
-	flush_work(&v.work);
-	destroy_work_on_stack(&v.work);
-	WRITE_ONCE(c->visit, false);
-	redo_commit_kick(c);	/* what it has left */
-	return v.error;
+	let_visitor_in(c);
 }
 
 static void tick_run(struct work_struct *work)
