@@ -397,6 +397,19 @@ enum redo_bad redo_unpack_super(const void *block, u8 slot, struct redo_super *s
 	       super_merge_ok(sb) ? REDO_OK : REDO_BAD_FIELD;
 }
 
+void redo_super_set_merge(struct redo_super *sb, enum redo_merge_state state, const u8 *uuid)
+{
+	sb->merge_state = state;
+	sb->merge_pos = 0;
+	memset(sb->merge_uuid, 0, REDO_UUID_SIZE);
+	if (uuid)
+		memcpy(sb->merge_uuid, uuid, REDO_UUID_SIZE);
+	if (state)
+		sb->incompat |= REDO_INCOMPAT_MERGE;
+	else
+		sb->incompat &= ~REDO_INCOMPAT_MERGE;
+}
+
 bool redo_slot_refused(enum redo_bad bad)
 {
 	return bad == REDO_BAD_VERSION || bad == REDO_BAD_INCOMPAT ||
