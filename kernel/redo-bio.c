@@ -405,8 +405,9 @@ static enum step step_first_write(struct redo_chain *c, struct bio *bio, u64 gra
 		cut_grains(c, bio, 1, worker);
 		return STEP_COPYUP;
 	}
-	if (!worker && (redo_commit_is_behind(c) || redo_mutant(record_before_data) ||
-			lacks_room(c, io, word)))
+	if (!worker && (redo_commit_is_behind(c) || redo_mutant(record_before_data)))
+		return STEP_AGAIN;
+	if (lacks_room(c, io, word))
 		return STEP_AGAIN;
 	step = begin_first(c, io, grain, whole);
 	if (step != STEP_SEND)
@@ -658,7 +659,7 @@ void redo_bio_copyup(struct redo_chain *c, struct bio *bio)
 	}
 	rcu_read_lock();
 	word = redo_map_word(&c->map, grain);
-	if (redo_chain_is_new(c, word))
+	if (redo_chain_is_new(c, word) && !lacks_room(c, io, word))
 		step = begin_first(c, io, grain, 1);
 	rcu_read_unlock();
 	if (step == STEP_SEND) {
@@ -683,6 +684,11 @@ void redo_bio_process(struct redo_chain *c, struct bio *bio)
 
 	if (unlikely(redo_chain_is_passthrough(c))) {
 		redo_gate_pass(c, bio);
+		return;
+	}
+	/* What was begun before, the gate waits for; nothing is taken of a delta that may go. */
+	if (unlikely(READ_ONCE(c->gate)) && bio_op(bio) != REQ_OP_READ) {
+		redo_gate_hold(c, bio);
 		return;
 	}
 	if (bio_op(bio) != REQ_OP_READ && !write) {

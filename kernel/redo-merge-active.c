@@ -72,6 +72,7 @@ int redo_merge_active_begin(struct redo_chain *c)
 	redo_gate_open(c);
 	redo_delta_usage(source(c), &u);
 	WRITE_ONCE(m->total, m->done + u.grains_used);
+	m->rounds = 0;
 	m->pos = 0;
 	return r;
 }
@@ -85,6 +86,7 @@ struct batch {
 	bool any;		/* some are closed ... */
 	bool zeroes;		/* ... and some of them zero: the source's leaf may be one pointer */
 	bool reserved;		/* room in the source for its being a block */
+	bool lost;		/* the first one is */
 	u32 done;		/* words before it have been dealt with */
 };
 
@@ -144,13 +146,19 @@ static bool close_words(struct redo_chain *c, struct batch *b)
 	for (i = b->from; i < end && n < max; i++) {
 		if (!buf->source[i])
 			continue;
+		/* After a write that failed nobody knows where it is: neither do we. */
+		if (redo_word_state(READ_ONCE(b->leaf->word[i])) == REDO_W_LOST) {
+			b->lost = i == b->from;
+			break;
+		}
 		if (!close_word(c, &b->leaf->word[i], buf->source[i], &buf->closed[i]))
 			break;
 		if (!buf->closed[i])
 			continue;
 		b->any = true;
 		b->zeroes |= !redo_word_has_place(buf->closed[i]);
-		n += redo_word_has_place(buf->closed[i]);
+		/* Zeroes cost something where they have to be written. */
+		n += redo_word_has_place(buf->closed[i]) || !c->alloc;
 	}
 	b->to = i < end ? i : REDO_FANOUT;
 	return i > b->from;
@@ -447,12 +455,14 @@ static int batch_in_leaf(struct redo_chain *c)
 
 	for (tries = 0; ; tries++) {
 		b.leaf = hold_leaf(c, m->pos, &r);
-		if (r)
+		if (r && r != -ENOMEM)
 			return r;
 		if (b.leaf && close_words(c, &b))
 			break;
 		if (b.leaf)
 			redo_leaf_unbusy(b.leaf);
+		if (b.lost)
+			return -EIO;
 		if (tries >= BUSY_TRIES)
 			return 0; /* later: a suspend may be waiting for us */
 		usleep_range(100, 200);
@@ -483,7 +493,10 @@ int redo_merge_active_batch(struct redo_chain *c)
 		redo_merge_note_error(c, r, m->pos, 1);
 		return r;
 	}
-	return batch_in_leaf(c);
+	r = batch_in_leaf(c);
+	if (r && r != -ENOSPC && !m->error)
+		redo_merge_note_error(c, r, m->pos, 1);
+	return r;
 }
 
 /* --- the end --- */
@@ -561,11 +574,14 @@ int redo_merge_active_end(struct redo_chain *c)
 	redo_gate_close(c);
 	r = redo_commit_visit(c, end_visit);
 	redo_gate_open(c);
-	if (!r) { /* to be looked through again */
-		c->merge.pos = 0;
-		c->merge.copied = false;
-	}
-	return r;
+	if (r)
+		return r;
+	/* Once may be somebody's who was in our way; more often it never will be empty. */
+	if (c->merge.rounds++ > 2)
+		return -EIO;
+	c->merge.pos = 0;
+	c->merge.copied = false;
+	return 0;
 }
 
 void redo_merge_seal_source(struct redo_chain *c)

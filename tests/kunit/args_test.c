@@ -45,6 +45,7 @@ static void redo_args_plain(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, p->args.features.ignore_discard);
 	KUNIT_EXPECT_FALSE(test, p->args.features.no_discard_passdown);
 	KUNIT_EXPECT_FALSE(test, p->args.features.force_base);
+	KUNIT_EXPECT_FALSE(test, p->args.features.hold_merge);
 }
 
 static void redo_args_deltas(struct kunit *test)
@@ -61,10 +62,10 @@ static void redo_args_deltas(struct kunit *test)
 static void redo_args_features(struct kunit *test)
 {
 	struct parsed *p = parse(test,
-		"b 1 d 8 force_base low_water 7 ignore_discard no_space_timeout 0 error_if_no_space no_discard_passdown");
+		"b 1 d 9 force_base low_water 7 ignore_discard no_space_timeout 0 error_if_no_space no_discard_passdown hold_merge");
 
 	KUNIT_ASSERT_EQ(test, p->ret, 0);
-	KUNIT_EXPECT_EQ(test, p->args.nr_features, 8U);
+	KUNIT_EXPECT_EQ(test, p->args.nr_features, 9U);
 	KUNIT_EXPECT_STREQ(test, p->args.feature[0], "force_base");
 	KUNIT_EXPECT_STREQ(test, p->args.feature[7], "no_discard_passdown");
 	KUNIT_EXPECT_EQ(test, p->args.features.no_space_timeout, 0U);
@@ -73,6 +74,7 @@ static void redo_args_features(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, p->args.features.ignore_discard);
 	KUNIT_EXPECT_TRUE(test, p->args.features.no_discard_passdown);
 	KUNIT_EXPECT_TRUE(test, p->args.features.force_base);
+	KUNIT_EXPECT_TRUE(test, p->args.features.hold_merge);
 }
 
 /* 256 deltas and no more. */
