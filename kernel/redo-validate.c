@@ -300,11 +300,12 @@ static u32 find_uuid(const struct redo_target *t, u32 nr, const u8 *uuid)
 	return i;
 }
 
-/* Is @uuid the parent of the delta at @i? */
-static bool is_child_of(const struct redo_target *t, u32 i, u32 nr, const u8 *uuid)
+/* Is @uuid the parent of the next delta above @i that counts? */
+static bool is_parent_above(const struct redo_target *t, u32 i, u32 nr, const u8 *uuid)
 {
 	struct redo_super sb;
 
+	i = live_above(t, i);
 	if (i >= nr)
 		return false;
 	redo_delta_super(t->delta[i], &sb);
@@ -317,31 +318,35 @@ static void note_merged_at(struct redo_target *t, u32 i, u32 nr, const struct re
 	u32 top;
 
 	switch (sb->merge_state) {
-	case REDO_MERGE_GONE:
-		t->merged[i] = true;
-		break;
 	case REDO_MERGE_TAKEN:
 		top = find_uuid(t, nr, sb->merge_uuid);
-		if (top == i + 1 && (sb->state == REDO_STATE_ACTIVE ||
-				     is_child_of(t, top + 1, nr, sb->uuid)))
+		if (top == live_above(t, i) && top < nr &&
+		    (sb->state == REDO_STATE_ACTIVE || is_parent_above(t, top, nr, sb->uuid)))
 			t->merged[top] = true;
 		break;
 	case REDO_MERGE_BASE_TAKEN:
 	case REDO_MERGE_BASE_ALL_TAKEN:
 		top = find_uuid(t, nr, sb->merge_uuid);
-		if (top < nr && is_child_of(t, top + 1, nr, nil))
+		if (top < nr && is_parent_above(t, top, nr, nil))
 			memset(t->merged + i, true, top + 1 - i);
 		break;
 	}
 }
 
-/* What the line names that has been merged wholly does not count. */
+/*
+ * What the line names that has been merged wholly does not count: first those that say so
+ * themselves, for the others are judged by what lies on them.
+ */
 static void note_merged(struct redo_target *t, u32 nr)
 {
 	struct redo_super sb;
 	u32 i;
 
 	memset(t->merged, 0, t->nr_deltas * sizeof(*t->merged));
+	for (i = 0; i < nr; i++) {
+		redo_delta_super(t->delta[i], &sb);
+		t->merged[i] = sb.merge_state == REDO_MERGE_GONE;
+	}
 	for (i = 0; i < nr; i++) {
 		redo_delta_super(t->delta[i], &sb);
 		note_merged_at(t, i, nr, &sb);
