@@ -634,7 +634,10 @@ static void links(void **state __unused)
 	struct redo_super x;
 
 	assert_int_equal(redo_check_link(&c, "c", &p, "p", &ops), 0);
+	/* As many were below when it was made; merges may have left fewer. */
 	x = c, x.depth = 2;
+	assert_int_equal(redo_check_link(&x, "c", &p, "p", &ops), 0);
+	x = c, x.depth = 0;
 	assert_int_equal(redo_check_link(&x, "c", &p, "p", &ops), 1);
 	x = c, x.parent_content = 6;
 	assert_int_equal(redo_check_link(&x, "c", &p, "p", &ops), 1);
@@ -649,6 +652,11 @@ static void links(void **state __unused)
 	x = c, x.base_sectors = 4096;
 	assert_int_equal(redo_check_link(&x, "c", &p, "p", &ops), 1);
 	x = p, x.state = REDO_STATE_ACTIVE;
+	assert_int_equal(redo_check_link(&c, "c", &x, "p", &ops), 1);
+	/* Unless it is what was merged into it. */
+	redo_super_set_merge(&x, REDO_MERGE_TAKEN, c.uuid);
+	assert_int_equal(redo_check_link(&c, "c", &x, "p", &ops), 0);
+	redo_super_set_merge(&x, REDO_MERGE_TAKEN, p.uuid);
 	assert_int_equal(redo_check_link(&c, "c", &x, "p", &ops), 1);
 	/* A child that has not taken over may lie on an active parent. */
 	x = c, x.state = REDO_STATE_NEW, x.parent_content = 0, p.state = REDO_STATE_ACTIVE;

@@ -463,6 +463,218 @@ static void deepest(void **state __unused)
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, start, stop)
 
+/* Merges ---------------------------------------------------------------------- */
+
+static void merge(u8 id, u32 state, u8 hi)
+{
+	struct redo_node *n = node(id);
+	u8 uuid[REDO_UUID_SIZE] = { hi };
+
+	redo_super_set_merge(&n->sb, state, hi ? uuid : NULL);
+}
+
+static void line_is(const char *name, u32 nr, const u8 *ids)
+{
+	struct redo_node *line[8];
+
+	assert_int_equal(redo_line_of(&set, chain(name)->present, line, 8), nr);
+	for (u32 i = 0; i < nr; i++)
+		assert_int_equal(line[i]->sb.uuid[0], ids[i]);
+}
+
+#define LINE_IS(name, ...) \
+	line_is(name, sizeof((u8[]){ __VA_ARGS__ }), (u8[]){ __VA_ARGS__ })
+
+static void web(void)
+{
+	redo_set_free(&set);
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, SEALED, 2, "web", "b");
+	add(3, 2, SEALED, 3, "web", "c");
+	add(4, 3, ACTIVE, 4, "web", "d");
+}
+
+static void points_are(const char *names)
+{
+	static const char all[] = "abcd";
+
+	for (u32 i = 0; all[i]; i++) {
+		char snap[2] = { all[i] };
+		bool there = redo_find_point(&set, chain("web"), snap);
+
+		if (there != !!strchr(names, all[i]))
+			fail_msg("the point %s is%s there", snap, there ? "" : " not");
+		if (!there && !strstr(redo_last_error(), "is lost"))
+			fail_msg("'%s' does not say that it is lost", redo_last_error());
+	}
+}
+
+/* 2 goes into 1: the point b, what 1 held, is lost from the beginning. */
+static void merge_into(void **state __unused)
+{
+	web();
+	merge(1, REDO_MERGE_INTO, 2);
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 4);
+	LINE_IS("web", 1, 2, 3, 4);
+	points_are("acd");
+}
+
+/* 1 holds all of 2; 3 lies on 2 still, or on 1. The kernel is to see 2 in both cases. */
+static void merge_taken(void **state __unused)
+{
+	web();
+	merge(1, REDO_MERGE_TAKEN, 2);
+	node(1)->sb.content_generation = 1002;
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 4);
+	LINE_IS("web", 1, 2, 3, 4);
+	points_are("acd");
+	node(3)->sb.parent_uuid[0] = 1;
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 4);
+	LINE_IS("web", 1, 2, 3, 4);
+	points_are("acd");
+	/* out: as it is found later */
+	node(2)->sb.state = RETIRED;
+	merge(2, REDO_MERGE_GONE, 0);
+	assert_int_equal(redo_discover(&set), 0);
+	LINE_IS("web", 1, 3, 4);
+	merge(1, REDO_MERGE_NONE, 0);
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 4);
+	LINE_IS("web", 1, 3, 4);
+	assert_int_equal(node(4)->below, 2);
+	assert_null(redo_find_point(&set, chain("web"), "b"));
+	assert_non_null(strstr(redo_last_error(), "no snapshot b"));
+	assert_int_equal(redo_find_point(&set, chain("web"), "c")->sb.parent_uuid[0], 1);
+}
+
+/* 1 and 2 go into the base */
+static void merge_base(void **state __unused)
+{
+	web();
+	merge(1, REDO_MERGE_BASE, 2);
+	assert_int_equal(redo_discover(&set), 0);
+	LINE_IS("web", 1, 2, 3, 4);
+	points_are("cd");
+	merge(1, REDO_MERGE_BASE_TAKEN, 2);
+	assert_int_equal(redo_discover(&set), 0);
+	LINE_IS("web", 1, 2, 3, 4);
+	node(3)->sb.parent_uuid[0] = 0;
+	node(3)->sb.depth = 0;
+	node(3)->sb.parent_content = 0;
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 4);
+	LINE_IS("web", 1, 2, 3, 4);
+	points_are("cd");
+	node(2)->sb.state = RETIRED;
+	merge(2, REDO_MERGE_GONE, 0);
+	assert_int_equal(redo_discover(&set), 0);
+	LINE_IS("web", 1, 2, 3, 4);
+	node(1)->sb.state = RETIRED;
+	merge(1, REDO_MERGE_GONE, 0);
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 4);
+	LINE_IS("web", 3, 4);
+	assert_int_equal(node(4)->below, 1);
+}
+
+/* All: the active delta's point goes as well. */
+static void merge_base_all(void **state __unused)
+{
+	web();
+	merge(1, REDO_MERGE_BASE_ALL, 3);
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 4);
+	LINE_IS("web", 1, 2, 3, 4);
+	points_are("");
+	merge(1, REDO_MERGE_BASE_ALL_TAKEN, 3);
+	assert_int_equal(redo_discover(&set), 0);
+	LINE_IS("web", 1, 2, 3, 4);
+	points_are("");
+	node(4)->sb.parent_uuid[0] = 0;
+	node(4)->sb.depth = 0;
+	node(4)->sb.parent_content = 0;
+	merge(4, REDO_MERGE_BASE, 4);
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 4);
+	LINE_IS("web", 1, 2, 3, 4);
+	points_are("");
+}
+
+/* The active delta 4 has gone into 3, which takes writes in its place. */
+static void merge_active(void **state __unused)
+{
+	web();
+	merge(3, REDO_MERGE_INTO, 4);
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 4);
+	points_are("abc");
+	merge(3, REDO_MERGE_TAKEN, 4);
+	node(3)->sb.state = ACTIVE;
+	node(3)->sb.content_generation = 0;
+	node(3)->sb.chain_seq = 5;
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 3);
+	LINE_IS("web", 1, 2, 3, 4);
+	points_are("abc");
+	node(4)->sb.state = RETIRED;
+	merge(4, REDO_MERGE_GONE, 0);
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 3);
+	LINE_IS("web", 1, 2, 3);
+	merge(3, REDO_MERGE_NONE, 0);
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 3);
+	LINE_IS("web", 1, 2, 3);
+}
+
+/* What a revert gave up on a point must not name it when its content is another one. */
+static void merge_under_retired(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "web", "a");
+	add(2, 1, RETIRED, 2, "web", "b");
+	add(3, 1, ACTIVE, 3, "web", "b");
+	assert_int_equal(redo_discover(&set), 0);
+	assert_int_equal(redo_find_point(&set, chain("web"), "b")->sb.uuid[0], 3);
+	node(3)->sb.state = RETIRED;
+	merge(3, REDO_MERGE_GONE, 0);
+	node(1)->sb.state = ACTIVE;
+	node(1)->sb.content_generation = 0;
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 1);
+	assert_null(redo_find_point(&set, chain("web"), "b"));
+}
+
+/* All has gone: nothing is left of the chain on the disks. */
+static void merge_last(void **state __unused)
+{
+	add(1, 0, RETIRED, 1, "web", "a");
+	merge(1, REDO_MERGE_GONE, 0);
+	assert_int_equal(redo_discover(&set), 0);
+	assert_int_equal(set.nr_chains, 0);
+	assert_true(redo_node_gone(node(1)));
+	assert_false(node(1)->counts);
+}
+
+/* Depths are those of the time of making: larger than what is below, or equal. */
+static void depths(void **state __unused)
+{
+	web();
+	node(4)->sb.depth = 200;
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 4);
+	assert_int_equal(node(4)->below, 3);
+	node(3)->sb.depth = 3;
+	node(4)->sb.depth = 3;
+	assert_int_equal(redo_discover(&set), 0);
+	present_is("web", 4);
+	node(4)->sb.depth = 2;
+	assert_int_equal(redo_discover(&set), 0);
+	problem_has("web", "does not fit its parent");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,6 +686,8 @@ int main(void)
 		TEST(nameless_line), TEST(named_in_part), TEST(nameless_clone),
 		TEST(nameless_revert), TEST(named_clone_of_nameless),
 		TEST(named_revert_of_nameless), TEST(nameless_on_named), TEST(deepest),
+		TEST(merge_into), TEST(merge_taken), TEST(merge_base), TEST(merge_base_all),
+		TEST(merge_active), TEST(merge_under_retired), TEST(merge_last), TEST(depths),
 	};
 
 	return cmocka_run_group_tests_name("discover", tests, NULL, NULL);

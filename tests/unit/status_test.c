@@ -3,6 +3,9 @@
 #include "unit.h"
 
 #define UUID "7b4a35c9-9dbb-4992-9219-ddc5f391d659"
+#define UUID2 "01234567-89ab-cdef-0123-456789abcdef"
+#define LINE "rw 2 8 64 5 12345 67 3 12/1024 ok 9 100 7 " UUID
+#define NO_MERGE " none - - - 0/0 0 100% -"
 
 static void writable(void **state __unused)
 {
@@ -53,8 +56,8 @@ static void other_words(void **state __unused)
 		  REDO_CHAIN_SPACE_QUEUEING },
 		{ "rw 1 8 1 1 0 0 0 0/1024 out_of_space_erroring 0 0 0 " UUID, REDO_CHAIN_RW,
 		  REDO_CHAIN_SPACE_ERRORING },
-		{ "rw 1 8 1 1 0 0 0 0/1024 ok 0 0 0 " UUID " new words 1/2", REDO_CHAIN_RW,
-		  REDO_CHAIN_SPACE_OK },
+		{ "rw 1 8 1 1 0 0 0 0/1024 ok 0 0 0 " UUID NO_MERGE " new words 1/2",
+		  REDO_CHAIN_RW, REDO_CHAIN_SPACE_OK },
 		{ "rw 4294967295 8 18446744073709551615 1 0 0 0 0/1024 ok 0 0 0 " UUID,
 		  REDO_CHAIN_RW, REDO_CHAIN_SPACE_OK },
 	};
@@ -92,6 +95,114 @@ static void refused(void **state __unused)
 	for (size_t i = 0; i < ARRAY_SIZE(t); i++)
 		if (redo_status_parse(t[i], &s) != -EINVAL)
 			fail_msg("'%s' was taken", t[i]);
+}
+
+static void merging(void **state __unused)
+{
+	struct redo_status s;
+
+	assert_int_equal(redo_status_parse(LINE, &s), 0);
+	assert_int_equal(s.merge.run, REDO_MERGE_RUN_NONE);
+	assert_int_equal(redo_status_parse(LINE NO_MERGE, &s), 0);
+	assert_int_equal(s.merge.run, REDO_MERGE_RUN_NONE);
+	assert_int_equal(s.merge.kind, REDO_MERGE_KIND_IS_NONE);
+	assert_string_equal(s.merge.source_uuid, "");
+	assert_false(s.merge.to_base);
+
+	assert_int_equal(redo_status_parse(LINE " running sealed " UUID " " UUID2
+					   " 3/10 2048 20% -", &s), 0);
+	assert_int_equal(s.merge.run, REDO_MERGE_RUN_RUNNING);
+	assert_int_equal(s.merge.kind, REDO_MERGE_KIND_IS_SEALED);
+	assert_string_equal(s.merge.source_uuid, UUID);
+	assert_string_equal(s.merge.target_uuid, UUID2);
+	assert_false(s.merge.to_base);
+	assert_int_equal(s.merge.done, 3);
+	assert_int_equal(s.merge.total, 10);
+	assert_int_equal(s.merge.kib_per_s, 2048);
+	assert_string_equal(s.merge.throttle, "20%");
+	assert_int_equal(s.merge.error, 0);
+
+	assert_int_equal(redo_status_parse(LINE " failed all " UUID
+					   " base 3/10 0 50MiB 5@2048+64", &s), 0);
+	assert_int_equal(s.merge.run, REDO_MERGE_RUN_FAILED);
+	assert_int_equal(s.merge.kind, REDO_MERGE_KIND_IS_ALL);
+	assert_true(s.merge.to_base);
+	assert_string_equal(s.merge.target_uuid, "");
+	assert_string_equal(s.merge.throttle, "50MiB");
+	assert_int_equal(s.merge.error, 5);
+	assert_int_equal(s.merge.error_sector, 2048);
+	assert_int_equal(s.merge.error_sectors, 64);
+}
+
+static void merge_states(void **state __unused)
+{
+	static const struct {
+		const char *words;
+		enum redo_merge_run run;
+		enum redo_merge_kind kind;
+	} t[] = {
+		{ "paused active " UUID " base", REDO_MERGE_RUN_PAUSED, REDO_MERGE_KIND_IS_ACTIVE },
+		{ "held sealed " UUID " " UUID2, REDO_MERGE_RUN_HELD, REDO_MERGE_KIND_IS_SEALED },
+		{ "full active " UUID " " UUID2, REDO_MERGE_RUN_FULL, REDO_MERGE_KIND_IS_ACTIVE },
+		{ "done all " UUID " base", REDO_MERGE_RUN_DONE, REDO_MERGE_KIND_IS_ALL },
+	};
+	struct redo_status s;
+	char line[256];
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		snprintf(line, sizeof(line), LINE " %s 1/2 3 1%% -", t[i].words);
+		assert_int_equal(redo_status_parse(line, &s), 0);
+		assert_int_equal(s.merge.run, t[i].run);
+		assert_int_equal(s.merge.kind, t[i].kind);
+	}
+	/* After the end of the last one there is no delta left */
+	assert_int_equal(redo_status_parse("passthrough 0 0 0 0 0 0 0 0/0 ok 0 0 0 - done active "
+					   UUID " base 7/7 0 100% -", &s), 0);
+	assert_int_equal(s.mode, REDO_CHAIN_PASSTHROUGH);
+	assert_int_equal(s.merge.run, REDO_MERGE_RUN_DONE);
+}
+
+static void merge_refused(void **state __unused)
+{
+	static const char *const t[] = {
+		" none", " none - - - 0/0 0 100%", " merging - - - 0/0 0 100% -",
+		" none none - - 0/0 0 100% -", " running sealed " UUID " there 0/0 0 100% -",
+		" running sealed x " UUID " 0/0 0 100% -", " none - - - 0 0 100% -",
+		" none - - - 0/0 x 100% -", " none - - - 0/0 0 0% -", " none - - - 0/0 0 101% -",
+		" none - - - 0/0 0 20 -", " none - - - 0/0 0 20MB -", " none - - - 0/0 0 100% 5",
+		" none - - - 0/0 0 100% 5@1", " none - - - 0/0 0 100% 0@1+1",
+		" none - - - 0/0 0 100% 5@x+1", " none - - - 0/0 0 100% 5@1+",
+	};
+	struct redo_status s;
+	char line[256];
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		snprintf(line, sizeof(line), LINE "%s", t[i]);
+		if (redo_status_parse(line, &s) != -EINVAL)
+			fail_msg("'%s' was taken", t[i]);
+	}
+}
+
+static void throttles(void **state __unused)
+{
+	static const char *const bad[] = {
+		"", "0", "0%", "101", "-1", "+1", " 1", "1.5", "0MiB", "20mib", "20M", "20 MiB",
+		"4294967296MiB", "20%%", "MiB", "%",
+	};
+	unsigned int value;
+	bool mib;
+
+	assert_int_equal(redo_throttle_parse("20", &value, &mib), 0);
+	assert_int_equal(value, 20);
+	assert_false(mib);
+	assert_int_equal(redo_throttle_parse("100%", &value, &mib), 0);
+	assert_int_equal(value, 100);
+	assert_int_equal(redo_throttle_parse("500MiB", &value, &mib), 0);
+	assert_int_equal(value, 500);
+	assert_true(mib);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		if (redo_throttle_parse(bad[i], &value, &mib) != -EINVAL)
+			fail_msg("'%s' was taken", bad[i]);
 }
 
 struct ranges {
@@ -180,6 +291,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writable), cmocka_unit_test(passthrough),
 		cmocka_unit_test(other_words), cmocka_unit_test(refused),
+		cmocka_unit_test(merging), cmocka_unit_test(merge_states),
+		cmocka_unit_test(merge_refused), cmocka_unit_test(throttles),
 		cmocka_unit_test(allocated), cmocka_unit_test(allocated_refused),
 		cmocka_unit_test(table_line), cmocka_unit_test(table_refused),
 	};

@@ -60,7 +60,7 @@ int redo_chains_get(const struct redo_chains *chains, unsigned int i,
 	info->virtual_bytes = c->virtual_sectors << 9;
 	redo_copy(info->base_path, c->base_path[0] ? c->base_path : c->hint_path,
 		  sizeof(info->base_path));
-	info->nr_deltas = c->present ? c->present->sb.depth + 1 : 0;
+	info->nr_deltas = c->present ? c->present->below + 1 : 0;
 	redo_copy(info->problem, c->problem, sizeof(info->problem));
 	return 0;
 }

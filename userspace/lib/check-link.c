@@ -32,8 +32,8 @@ u64 redo_check_link(const struct redo_super *c, const char *child_path,
 
 	if (!redo_uuid_eq(c->tree_uuid, p->tree_uuid))
 		problem(&l, "they belong to different trees");
-	if (c->depth != p->depth + 1)
-		problem(&l, "depth %u does not follow depth %u", c->depth, p->depth);
+	if (!c->depth)
+		problem(&l, "depth 0, as if it lay on the base");
 	if (c->grain_sectors != p->grain_sectors)
 		problem(&l, "grains of %u sectors over grains of %u", c->grain_sectors,
 			p->grain_sectors);
@@ -45,6 +45,11 @@ u64 redo_check_link(const struct redo_super *c, const char *child_path,
 		problem(&l, "expects a base of %llu sectors, its parent one of %llu",
 			(unsigned long long)c->base_sectors,
 			(unsigned long long)p->base_sectors);
+	/* Of a delta that has been merged into what was below it nothing more need fit. */
+	if (c->merge_state == REDO_MERGE_GONE)
+		return l.problems;
+	if (p->merge_state == REDO_MERGE_TAKEN && redo_uuid_eq(p->merge_uuid, c->uuid))
+		return l.problems;
 	if (c->state != REDO_STATE_NEW && p->state != REDO_STATE_SEALED)
 		problem(&l, "it has taken over but its parent is %s", redo_state_str(p->state));
 	if (c->state != REDO_STATE_NEW && p->state == REDO_STATE_SEALED &&

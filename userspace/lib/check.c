@@ -123,6 +123,11 @@ static void check_super_fields(struct check *c)
 		problem(c, "it has taken over without recording its parent's generation");
 	if (sb->state <= REDO_STATE_ACTIVE && sb->content_generation)
 		problem(c, "a delta that is not sealed has a content generation");
+	if (sb->merge_state && sb->merge_state != REDO_MERGE_GONE)
+		note(c, "a merge has begun and is not over (%s)", redo_merge_str(sb->merge_state));
+	if ((sb->flags & REDO_SB_FINGERPRINT) &&
+	    (sb->merge_state == REDO_MERGE_BASE || sb->merge_state == REDO_MERGE_BASE_ALL))
+		problem(c, "a base fingerprint although something is merged into the base");
 	if ((sb->flags & REDO_SB_FINGERPRINT) && sb->depth)
 		problem(c, "a base fingerprint in a delta that is not over the base");
 	if (sb->flags & ~(REDO_SB_FINGERPRINT | REDO_SB_SHARED | REDO_SB_CLEAN))

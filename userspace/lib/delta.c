@@ -38,6 +38,9 @@ void redo_fill_info(const struct redo_super *sb, const struct redo_label *label,
 	i->meta_bytes = (sb->meta_used + REDO_META_START) * REDO_BLOCK_SIZE;
 	i->clean = sb->flags & REDO_SB_CLEAN;
 	i->shared = sb->flags & REDO_SB_SHARED;
+	i->merge = redo_merge_str(sb->merge_state);
+	if (!redo_uuid_nil(sb->merge_uuid))
+		redo_uuid_str(sb->merge_uuid, i->merge_uuid);
 }
 
 int redo_delta_open(const char *path, struct redo_delta **delta)

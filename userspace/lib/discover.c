@@ -47,26 +47,56 @@ static void mark_duplicates(struct redo_set *set)
 			set->node[i - 1].duplicate = set->node[i].duplicate = true;
 }
 
+/* @n and what it lies on; cut where parents lead back to it. */
+static void count_below(struct redo_set *set, struct redo_node *n)
+{
+	const struct redo_node *p = n->parent;
+
+	for (n->below = 0; p && n->below <= set->nr_nodes; p = p->parent)
+		n->below++;
+	if (n->below > set->nr_nodes)
+		n->bad_depth = true;
+}
+
 static void link_parents(struct redo_set *set)
 {
-	for (u32 i = 0; i < set->nr_nodes; i++) {
-		struct redo_node *n = &set->node[i], *p;
+	u32 i;
+
+	for (i = 0; i < set->nr_nodes; i++) {
+		struct redo_node *n = &set->node[i];
 
 		n->parent = NULL;
-		n->missing_parent = n->bad_depth = false;
+		n->missing_parent = n->bad_depth = n->lost = false;
 		if (redo_uuid_nil(n->sb.parent_uuid))
 			continue;
-		p = redo_find_uuid(set, n->sb.parent_uuid);
-		if (!p) {
+		n->parent = redo_find_uuid(set, n->sb.parent_uuid);
+		if (!n->parent)
 			n->missing_parent = true;
-		} else if (p->sb.depth + 1 != n->sb.depth ||
-			   !redo_uuid_eq(p->sb.tree_uuid, n->sb.tree_uuid)) {
-			/* Depths that fit make cycles impossible from here on. */
+		else if (!redo_uuid_eq(n->parent->sb.tree_uuid, n->sb.tree_uuid))
 			n->bad_depth = true;
-		} else {
-			n->parent = p;
-			p->nr_children++;
+	}
+	for (i = 0; i < set->nr_nodes; i++)
+		count_below(set, &set->node[i]);
+	/* No delta of a circle keeps its parent, so walks end. */
+	for (i = 0; i < set->nr_nodes; i++)
+		if (set->node[i].bad_depth)
+			set->node[i].parent = NULL;
+	/*
+	 * A depth says how many were below when it was written: merges since then
+	 * have left fewer.
+	 */
+	for (i = 0; i < set->nr_nodes; i++) {
+		struct redo_node *n = &set->node[i];
+
+		n->below = 0;
+		if (!n->bad_depth)
+			count_below(set, n);
+		if (n->parent && n->sb.depth < n->below) {
+			n->bad_depth = true;
+			n->parent = NULL;
 		}
+		if (n->parent)
+			n->parent->nr_children++;
 	}
 }
 
@@ -114,7 +144,7 @@ static void name_downwards(struct redo_node *from)
 	struct redo_node *n;
 
 	/* A namer from below is the nearest, and final. */
-	for (n = from->parent; n && (!n->namer || n->namer->sb.depth > n->sb.depth); n = n->parent)
+	for (n = from->parent; n && (!n->namer || n->namer->below > n->below); n = n->parent)
 		if (!n->namer || made_before(from, n->namer))
 			n->namer = from;
 }
@@ -190,7 +220,7 @@ struct redo_chain *redo_add_chain(struct redo_set *set, const char *name)
 bool redo_node_counts(const struct redo_node *n)
 {
 	if (n->sb.state != REDO_STATE_NEW)
-		return n->sb.state == REDO_STATE_ACTIVE;
+		return n->sb.state == REDO_STATE_ACTIVE && !redo_node_replaced(n);
 	if (redo_uuid_nil(n->sb.parent_uuid))
 		return true;
 	return n->parent && n->parent->sb.state == REDO_STATE_SEALED;
@@ -225,7 +255,8 @@ static const struct redo_node *rival_of(const struct redo_set *set, const struct
 	for (u32 i = 0; i < set->nr_nodes; i++) {
 		const struct redo_node *n = &set->node[i];
 
-		if (n->sb.state == REDO_STATE_ACTIVE && !strcmp(n->chain, c->name) &&
+		if (redo_node_counts(n) && n->sb.state == REDO_STATE_ACTIVE &&
+		    !strcmp(n->chain, c->name) &&
 		    !redo_uuid_eq(n->sb.uuid, p->sb.uuid) &&
 		    (!n->label.chain_name[0] || !p->label.chain_name[0]))
 			return n;
@@ -301,6 +332,7 @@ int redo_discover(struct redo_set *set)
 		set->node[i].nr_children = 0;
 	mark_duplicates(set);
 	link_parents(set);
+	redo_mark_lost(set);
 	find_namers(set);
 	for (i = 0; i < set->nr_nodes; i++) {
 		name_chain(&set->node[i]);
@@ -313,8 +345,11 @@ int redo_discover(struct redo_set *set)
 	for (i = 0; i < set->nr_nodes; i++) {
 		struct redo_node *n = &set->node[i];
 
-		n->counts = n->sb.state != REDO_STATE_NEW ||
-			    redo_find_chain(set, n->chain)->present == n;
+		if (n->sb.state == REDO_STATE_NEW)
+			n->counts = redo_find_chain(set, n->chain)->present == n;
+		else
+			n->counts = !redo_node_gone(n) && !redo_node_stale(n) &&
+				    !redo_node_replaced(n);
 	}
 	return 0;
 }
@@ -353,7 +388,7 @@ static int check_fit(const struct redo_node *n)
 {
 	const struct redo_node *p = n->parent;
 
-	if (n->sb.state == REDO_STATE_NEW || !p)
+	if (n->sb.state == REDO_STATE_NEW || !p || redo_node_taken(n))
 		return 0;
 	if (p->sb.state != REDO_STATE_SEALED)
 		return redo_err(EUCLEAN, "%s has taken over from %s, but that is %s", n->path,
@@ -364,25 +399,59 @@ static int check_fit(const struct redo_node *n)
 	return 0;
 }
 
+struct line {
+	struct redo_node **node;
+	u32 nr, max;
+};
+
+/* From the top down, so the line is the wrong way round for now. */
+static int push(struct line *l, struct redo_node *n)
+{
+	if (l->nr == l->max)
+		return redo_err(E2BIG, "%s: more than %u deltas lie below it", l->node[0]->path,
+				l->max - 1);
+	l->node[l->nr++] = n;
+	return 0;
+}
+
+/* What a merge has left over is named, too: the kernel retires it. */
+static int push_pending(const struct redo_set *set, struct line *l, const struct redo_node *n,
+			const struct redo_node *parent)
+{
+	struct redo_node *s = redo_merge_pending(set, n, parent);
+	int r = 0;
+
+	if (parent)
+		return s ? push(l, s) : 0;
+	for (; !r && s; s = s->parent)
+		r = push(l, s);
+	return r;
+}
+
 int redo_line_of(const struct redo_set *set, struct redo_node *top, struct redo_node **line,
 		 u32 max)
 {
-	u32 nr = top ? top->sb.depth + 1 : 0, i = nr;
+	struct line l = { .node = line, .max = max };
 	struct redo_node *n;
-	int r;
+	int r = top ? push_pending(set, &l, NULL, top) : 0;
 
-	(void)set;
-	if (nr > max)
-		return redo_err(E2BIG, "%s: depth %u is more than %u", top->path, nr, max);
-	for (n = top; n; n = n->parent) {
+	for (n = top; !r && n; n = n->parent) {
 		r = check_member(n);
 		if (!r)
 			r = check_fit(n);
-		if (r)
-			return r;
-		line[--i] = n;	/* depths fit, so this ends at 0 with the base */
+		if (!r)
+			r = push(&l, n);
+		if (!r)
+			r = push_pending(set, &l, n, n->parent);
 	}
-	return nr;
+	if (r)
+		return r;
+	for (u32 i = 0; i < l.nr / 2; i++) {
+		n = line[i];
+		line[i] = line[l.nr - 1 - i];
+		line[l.nr - 1 - i] = n;
+	}
+	return l.nr;
 }
 
 bool redo_is_ancestor(const struct redo_node *a, const struct redo_node *of)
@@ -395,7 +464,27 @@ bool redo_is_ancestor(const struct redo_node *a, const struct redo_node *of)
 
 static bool names_point(const struct redo_node *n, const char *snap)
 {
-	return n->counts && !n->duplicate && !strcmp(n->label.snap_name, snap);
+	return n->counts && !n->duplicate && !n->lost && !strcmp(n->label.snap_name, snap);
+}
+
+static bool belongs(const struct redo_node *n, const struct redo_chain *chain)
+{
+	return redo_uuid_eq(n->sb.tree_uuid, chain->tree_uuid) &&
+	       (!strcmp(n->chain, chain->name) || redo_is_ancestor(n, chain->present));
+}
+
+static int no_point(const struct redo_set *set, const struct redo_chain *chain, const char *snap)
+{
+	for (u32 i = 0; i < set->nr_nodes; i++) {
+		const struct redo_node *n = &set->node[i];
+
+		if (n->lost && belongs(n, chain) && !strcmp(n->label.snap_name, snap) &&
+		    !redo_node_gone(n))
+			return redo_err(ENOENT, "%s@%s: is lost: it is being deleted, and what %s holds has begun to go into what is below it; 'redosetup consolidate %s' ends that",
+					chain->name, snap, n->path, chain->name);
+	}
+	return redo_err(ENOENT, "%s: no snapshot %s; see 'redosetup tree %s'", chain->name, snap,
+			chain->name);
 }
 
 struct redo_node *redo_find_point(const struct redo_set *set, const struct redo_chain *chain,
@@ -406,11 +495,8 @@ struct redo_node *redo_find_point(const struct redo_set *set, const struct redo_
 
 	for (i = 0; i < set->nr_nodes; i++) {
 		struct redo_node *n = &set->node[i];
-		bool own = !strcmp(n->chain, chain->name);
 
-		if (!names_point(n, snap) || !redo_uuid_eq(n->sb.tree_uuid, chain->tree_uuid))
-			continue;
-		if (!own && !redo_is_ancestor(n, chain->present))
+		if (!names_point(n, snap) || !belongs(n, chain))
 			continue;
 		/* Several deltas on one point are fine; a retired one is the last resort. */
 		if (best && !redo_uuid_eq(best->sb.parent_uuid, n->sb.parent_uuid)) {
@@ -422,8 +508,7 @@ struct redo_node *redo_find_point(const struct redo_set *set, const struct redo_
 			best = n;
 	}
 	if (!best)
-		redo_err(ENOENT, "%s: no snapshot %s; see 'redosetup tree %s'", chain->name, snap,
-			 chain->name);
+		no_point(set, chain, snap);
 	return best;
 }
 

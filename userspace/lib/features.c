@@ -12,6 +12,7 @@ static const struct {
 	{ REDO_ARG_LOW_WATER, "units" },
 	{ REDO_ARG_IGNORE_DISCARD, NULL },
 	{ REDO_ARG_NO_DISCARD_PASSDOWN, NULL },
+	{ REDO_ARG_HOLD_MERGE, NULL },
 };
 
 static int find(const char *name, size_t len)
@@ -45,8 +46,8 @@ static int check(const char *word, int *which)
 	if (*which < 0)
 		return redo_err(EINVAL, "--feature %s: not known; there are " REDO_ARG_ERROR_IF_NO_SPACE
 				", " REDO_ARG_NO_SPACE_TIMEOUT "=<seconds>, " REDO_ARG_LOW_WATER
-				"=<units>, " REDO_ARG_IGNORE_DISCARD " and "
-				REDO_ARG_NO_DISCARD_PASSDOWN, word);
+				"=<units>, " REDO_ARG_IGNORE_DISCARD ", "
+				REDO_ARG_NO_DISCARD_PASSDOWN " and " REDO_ARG_HOLD_MERGE, word);
 	if (!features[*which].value)
 		return word[len] ? redo_err(EINVAL, "--feature %s: %s takes no value", word,
 					    features[*which].name) : 0;

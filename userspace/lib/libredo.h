@@ -51,6 +51,8 @@ struct redo_delta_info {
 	uint64_t units_taken, units_total;
 	uint64_t data_bytes, meta_bytes;
 	bool clean, shared;
+	const char *merge;	/* what a merge has made of it: "", "into", "taken", "base", ... */
+	char merge_uuid[REDO_UUID_STR_SIZE];	/* the topmost delta that goes into, or "" */
 };
 
 int redo_delta_open(const char *path, struct redo_delta **delta);
@@ -140,6 +142,36 @@ enum redo_space {
 	REDO_CHAIN_SPACE_ERRORING,
 };
 
+enum redo_merge_run {
+	REDO_MERGE_RUN_NONE,
+	REDO_MERGE_RUN_RUNNING,
+	REDO_MERGE_RUN_PAUSED,
+	REDO_MERGE_RUN_HELD,	/* found on the disks, and the table says hold_merge */
+	REDO_MERGE_RUN_FULL,	/* the target has no space; goes on by itself */
+	REDO_MERGE_RUN_FAILED,	/* stopped; nothing is lost, and it can be tried again */
+	REDO_MERGE_RUN_DONE,	/* until the next one begins, or the next table */
+};
+
+enum redo_merge_kind {
+	REDO_MERGE_KIND_IS_NONE,
+	REDO_MERGE_KIND_IS_SEALED,
+	REDO_MERGE_KIND_IS_ACTIVE,
+	REDO_MERGE_KIND_IS_ALL,
+};
+
+struct redo_merge_status {
+	enum redo_merge_run run;
+	enum redo_merge_kind kind;
+	char source_uuid[REDO_UUID_STR_SIZE];	/* the topmost one; "": none */
+	char target_uuid[REDO_UUID_STR_SIZE];	/* "": the base, or none */
+	bool to_base;
+	uint64_t done, total;		/* grains; the total is an upper bound until the end */
+	uint64_t kib_per_s;
+	char throttle[24];		/* "<n>%" or "<n>MiB" */
+	int error;			/* errno of what made it fail, and where; 0: none */
+	uint64_t error_sector, error_sectors;
+};
+
 struct redo_status {
 	enum redo_chain_mode mode;
 	/* Zeroes in the modes FAIL and ERROR: */
@@ -153,6 +185,7 @@ struct redo_status {
 	uint64_t leaves_resident;
 	uint64_t commits, checkpoints;
 	char active_uuid[REDO_UUID_STR_SIZE];	/* "" without an active delta */
+	struct redo_merge_status merge;
 };
 
 /* Pure. -EINVAL for what is not a status of the target; words added at the end are allowed. */
@@ -168,6 +201,17 @@ int redo_allocated_parse(const char *answer, redo_range_fn fn, void *ctx,
 
 /* Of the live dm device @chain. */
 int redo_chain_status(const char *chain, struct redo_status *status);
+/*
+ * Merge the delta @uuid of the live dm device @chain into what is directly below it;
+ * NULL: all deltas into the base. @unshared: whoever calls has looked at all disks, and
+ * nothing else lies on what is merged. Returns when the merge has begun.
+ */
+int redo_chain_merge(const char *chain, const char *uuid, bool unshared);
+int redo_chain_merge_pause(const char *chain);
+/* Also one that is held, or has failed. */
+int redo_chain_merge_resume(const char *chain);
+/* "<1 to 100>[%]" of the time, or "<n>MiB" a second. */
+int redo_chain_merge_throttle(const char *chain, const char *throttle);
 /* Every allocated range of [@start, @start + @sectors), with as many messages as it takes. */
 int redo_chain_allocated(const char *chain, uint64_t start, uint64_t sectors,
 			 redo_range_fn fn, void *ctx);

@@ -104,6 +104,21 @@ void redo_format_super(const struct redo_format_args *a, struct redo_super *sb);
 int redo_format_file(struct redo_file *f, const struct redo_format_args *a,
 		     struct redo_super *sb);
 
+/* Making a device blank again: wipe.c ------------------------------------------ */
+
+enum redo_wipe { REDO_WIPE_DISCARD, REDO_WIPE_ZEROES, REDO_WIPE_SECURE };
+
+typedef void (*redo_wipe_fn)(void *ctx, u64 done, u64 total);
+
+/* "discard", "zeroes" or "secure"; 0 or -EINVAL */
+int redo_wipe_parse(const char *word, enum redo_wipe *kind);
+/* Can the device do it? Nothing is written; it may be in use. */
+int redo_wipe_possible(const char *path, enum redo_wipe kind);
+/* All but the header. @fn may be NULL. */
+int redo_wipe_data(const char *path, enum redo_wipe kind, redo_wipe_fn fn, void *ctx);
+/* Unit header, superblocks and labels: it is no delta any more. */
+int redo_wipe_header(const char *path);
+
 /* Trees: tree-read.c ------------------------------------------------------- */
 
 struct redo_walk {
@@ -223,6 +238,8 @@ struct redo_node {
 	bool duplicate;			/* another device has this UUID */
 	bool counts;			/* not just prepared for a step that never came */
 	bool bad_depth;			/* parent's depth does not fit: a cycle, or damage */
+	bool lost;			/* the point that it names: a merge has begun to change it */
+	u32 below;			/* deltas below this one, as far as they are there */
 	u32 nr_children;
 };
 
@@ -290,12 +307,36 @@ struct redo_node *redo_find_point(const struct redo_set *set, const struct redo_
 u64 redo_next_chain_seq(const struct redo_set *set, const u8 *tree_uuid);
 bool redo_is_ancestor(const struct redo_node *a, const struct redo_node *of);
 
+/* What merges have left on the disks: merge-state.c ------------------------------ */
+
+/* A word for enum redo_merge_state; "" for none. */
+const char *redo_merge_str(u64 state);
+/* Does @n say that a merge has begun, or is not quite over? */
+bool redo_merge_begun(const struct redo_node *n);
+bool redo_merge_to_base(const struct redo_node *n);
+/* The topmost delta that it carries down; NULL: none, or not there. */
+struct redo_node *redo_merge_source(const struct redo_set *set, const struct redo_node *n);
+/* Merged into what was below it, or dropped: a device with nothing that counts. */
+bool redo_node_gone(const struct redo_node *n);
+/* Its parent holds all that it held; it may be in a line, or not. */
+bool redo_node_taken(const struct redo_node *n);
+bool redo_node_replaced(const struct redo_node *n);
+bool redo_node_stale(const struct redo_node *n);
+void redo_mark_lost(struct redo_set *set);
+struct redo_node *redo_merge_pending(const struct redo_set *set, const struct redo_node *n,
+				     const struct redo_node *parent);
+
 /* Grains with data, from the kernel where it is live, else from the disk. @set may be NULL. */
 u64 redo_node_used(const struct redo_set *set, const struct redo_node *n);
 const char *redo_chain_state(const struct redo_chain *c);
 void redo_fill_info(const struct redo_super *sb, const struct redo_label *label,
 		    const char *path, u64 device_bytes, struct redo_delta_info *i);
 int redo_runs(const struct redo_io *io, const struct redo_super *sb, redo_run_fn fn, void *ctx);
+
+/* Merges of live chains: merge.c --------------------------------------------------- */
+
+/* "20", "20%" or "50MiB"; 0 or -EINVAL. */
+int redo_throttle_parse(const char *text, unsigned int *value, bool *mib);
 
 /* Scanning: scan.c ------------------------------------------------------------ */
 
@@ -340,16 +381,22 @@ struct redo_reg_entry {
 	u64 sectors;
 	bool swapped;			/* the dm device of that name was put on top of its own table */
 	bool deltas;			/* it has got some: without them it must not come up */
+	char merged[REDO_UUID_STR_SIZE];	/* but for this tree's, if they have gone into the base */
 	char features[REDO_TEXT_SIZE];	/* a list: features.c */
 };
 
 const char *redo_reg_path(void);
+/* A lock file beside it: a descriptor, held until it is closed, or -errno. */
+int redo_reg_lock(const char *suffix);
 int redo_reg_load(struct redo_reg_entry **e, u32 *nr);
 int redo_reg_set(const struct redo_reg_entry *e);
 int redo_reg_drop(const char *name);
 int redo_reg_find(const char *name, struct redo_reg_entry *e);
 
 /* Device-mapper: dm.c ----------------------------------------------------------- */
+
+/* UUID of the device of an offline merge; the chain's name follows. */
+#define REDO_PRIVATE_UUID	"REDO-MERGE-"
 
 struct redo_dm_info {
 	bool exists;
@@ -358,7 +405,7 @@ struct redo_dm_info {
 	int open_count;
 	u32 major, minor;
 	char name[REDO_NAME_SIZE];
-	char uuid[REDO_NAME_SIZE];
+	char uuid[REDO_NAME_SIZE + 16];
 };
 
 /* A parsed table line of the target. */

@@ -37,6 +37,7 @@ static bool get_entry(struct json_object *o, struct redo_reg_entry *e)
 	get_text(o, "name", e->name, sizeof(e->name));
 	get_text(o, "base", e->base, sizeof(e->base));
 	get_text(o, "base_id", e->base_id, sizeof(e->base_id));
+	get_text(o, "merged", e->merged, sizeof(e->merged));
 	get_text(o, "features", e->features, sizeof(e->features));
 	if (json_object_object_get_ex(o, "sectors", &v))
 		e->sectors = (u64)json_object_get_int64(v);
@@ -86,6 +87,7 @@ static struct json_object *to_json(const struct redo_reg_entry *e, u32 nr)
 		json_object_object_add(o, "sectors", json_object_new_int64((int64_t)e[i].sectors));
 		json_object_object_add(o, "swapped", json_object_new_boolean(e[i].swapped));
 		json_object_object_add(o, "deltas", json_object_new_boolean(e[i].deltas));
+		json_object_object_add(o, "merged", json_object_new_string(e[i].merged));
 		json_object_object_add(o, "features", json_object_new_string(e[i].features));
 		json_object_array_add(list, o);
 	}
@@ -124,8 +126,8 @@ static int save(const struct redo_reg_entry *e, u32 nr)
 	return r ? redo_err(-r, "%s: cannot write it: %s", path, strerror(-r)) : 0;
 }
 
-/* The lock file's descriptor. The directory is made when it is not there. */
-static int lock(void)
+/* The directory is made when it is not there. */
+int redo_reg_lock(const char *suffix)
 {
 	char path[4096];
 	int fd;
@@ -134,7 +136,7 @@ static int lock(void)
 	if (mkdir(dirname(path), 0755) && errno != EEXIST)
 		return redo_err(errno, "%s: cannot make its directory: %s", redo_reg_path(),
 				strerror(errno));
-	snprintf(path, sizeof(path), "%s.lock", redo_reg_path());
+	snprintf(path, sizeof(path), "%s.%s", redo_reg_path(), suffix);
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (fd < 0 || flock(fd, LOCK_EX)) {
 		int err = errno;
@@ -157,7 +159,7 @@ static int find(const struct redo_reg_entry *e, u32 nr, const char *name)
 int redo_reg_set(const struct redo_reg_entry *new)
 {
 	struct redo_reg_entry *e;
-	int fd = lock(), r, at;
+	int fd = redo_reg_lock("lock"), r, at;
 	u32 nr;
 
 	if (fd < 0)
@@ -183,7 +185,7 @@ int redo_reg_set(const struct redo_reg_entry *new)
 int redo_reg_drop(const char *name)
 {
 	struct redo_reg_entry *e;
-	int fd = lock(), r, at;
+	int fd = redo_reg_lock("lock"), r, at;
 	u32 nr;
 
 	if (fd < 0)

@@ -194,6 +194,14 @@ static int find_live(struct scan *s)
 	return r;
 }
 
+/* The name of the chain that a live device shows. */
+static const char *shown_name(const struct redo_dm_info *info)
+{
+	size_t len = strlen(REDO_PRIVATE_UUID);
+
+	return strncmp(info->uuid, REDO_PRIVATE_UUID, len) ? info->name : info->uuid + len;
+}
+
 /* Before discovery: what a delta without a name belongs to. */
 static void set_live_names(struct scan *s)
 {
@@ -207,7 +215,7 @@ static void set_live_names(struct scan *s)
 			continue;
 		n = redo_find_rdev(s->set, t.delta[t.nr_deltas - 1]);
 		if (n)
-			redo_copy(n->live_name, info.name, sizeof(n->live_name));
+			redo_copy(n->live_name, shown_name(&info), sizeof(n->live_name));
 	}
 }
 
@@ -256,7 +264,7 @@ static int add_live(struct scan *s, const struct redo_dm_info *info, const struc
 
 	if (info->read_only && !(top && !strcmp(top->chain, info->name)))
 		return add_view(s, info, t);
-	c = redo_add_chain(s->set, top ? top->chain : info->name);
+	c = redo_add_chain(s->set, top ? top->chain : shown_name(info));
 	/* Two devices for one name: somebody's own doing. Each under its own. */
 	if (c && c->dm_name[0])
 		c = redo_add_chain(s->set, info->name);
@@ -289,6 +297,28 @@ static int match_live(struct scan *s)
 	return r;
 }
 
+/*
+ * Have the deltas of the tree that was being merged all gone into the base? Then
+ * one that never was sealed has gone from there.
+ */
+static bool all_merged(const struct redo_set *set, const char *tree)
+{
+	char uuid[REDO_UUID_STR_SIZE];
+	bool last = false;
+
+	for (u32 i = 0; *tree && i < set->nr_nodes; i++) {
+		const struct redo_node *n = &set->node[i];
+
+		redo_uuid_str(n->sb.tree_uuid, uuid);
+		if (strcmp(uuid, tree))
+			continue;
+		if (!redo_node_gone(n))
+			return false;
+		last |= redo_uuid_nil(n->sb.parent_uuid) && !n->sb.content_generation;
+	}
+	return last;
+}
+
 static int add_registered(struct scan *s)
 {
 	struct redo_reg_entry *e;
@@ -310,7 +340,8 @@ static int add_registered(struct scan *s)
 			c->virtual_sectors = e[i].sectors;
 		if (!c->dm_name[0])
 			redo_copy(c->features, e[i].features, sizeof(c->features));
-		if (e[i].deltas && redo_uuid_nil(c->tree_uuid) && !c->problem[0])
+		if (e[i].deltas && redo_uuid_nil(c->tree_uuid) && !c->problem[0] &&
+		    !all_merged(s->set, e[i].merged))
 			snprintf(c->problem, sizeof(c->problem),
 				 "its deltas are not on any device looked at, and its base alone is not its content; files want --scan-dir; if they are gone for good, 'redosetup deactivate --forget %s'",
 				 c->name);

@@ -139,6 +139,97 @@ static bool at_end(struct words *w)
 	return !w->at[strspn(w->at, " \t\n")];
 }
 
+/* The merge ------------------------------------------------------------------- */
+
+static bool next_run(struct words *w, enum redo_merge_run *run)
+{
+	static const char *const names[] = {
+		[REDO_MERGE_RUN_NONE] = REDO_MERGE_WORD_NONE,
+		[REDO_MERGE_RUN_RUNNING] = REDO_MERGE_WORD_RUNNING,
+		[REDO_MERGE_RUN_PAUSED] = REDO_MERGE_WORD_PAUSED,
+		[REDO_MERGE_RUN_HELD] = REDO_MERGE_WORD_HELD,
+		[REDO_MERGE_RUN_FULL] = REDO_MERGE_WORD_FULL,
+		[REDO_MERGE_RUN_FAILED] = REDO_MERGE_WORD_FAILED,
+		[REDO_MERGE_RUN_DONE] = REDO_MERGE_WORD_DONE,
+	};
+	int which;
+
+	if (!next_of(w, names, ARRAY_SIZE(names), &which))
+		return false;
+	*run = which;
+	return true;
+}
+
+static bool next_kind(struct words *w, enum redo_merge_kind *kind)
+{
+	static const char *const names[] = {
+		[REDO_MERGE_KIND_IS_NONE] = "-",
+		[REDO_MERGE_KIND_IS_SEALED] = REDO_MERGE_KIND_SEALED,
+		[REDO_MERGE_KIND_IS_ACTIVE] = REDO_MERGE_KIND_ACTIVE,
+		[REDO_MERGE_KIND_IS_ALL] = REDO_MERGE_KIND_ALL,
+	};
+	int which;
+
+	if (!next_of(w, names, ARRAY_SIZE(names), &which))
+		return false;
+	*kind = which;
+	return true;
+}
+
+/* "-", "base" or a UUID */
+static bool next_target(struct words *w, struct redo_merge_status *m)
+{
+	struct words ahead = *w;
+	char word[REDO_UUID_STR_SIZE];
+
+	if (next_word(&ahead, word, sizeof(word)) && !strcmp(word, REDO_MERGE_BASE_WORD)) {
+		m->to_base = true;
+		*w = ahead;
+		return true;
+	}
+	return next_uuid(w, m->target_uuid);
+}
+
+static bool next_throttle(struct words *w, char *text, size_t size)
+{
+	unsigned int value;
+	bool mib;
+
+	return next_word(w, text, size) && !redo_throttle_parse(text, &value, &mib) &&
+	       (mib || strchr(text, '%'));
+}
+
+/* "-" or "<errno>@<sector>+<sectors>" */
+static bool next_error(struct words *w, struct redo_merge_status *m)
+{
+	char word[64], *at, *plus;
+	uint64_t err;
+
+	if (!next_word(w, word, sizeof(word)))
+		return false;
+	if (!strcmp(word, "-"))
+		return true;
+	at = strchr(word, '@');
+	plus = at ? strchr(at, '+') : NULL;
+	if (!plus)
+		return false;
+	*at = *plus = '\0';
+	if (!to_u64(word[0] == '-' ? word + 1 : word, &err) || !err || err > 4095)
+		return false;
+	m->error = (int)err;
+	return to_u64(at + 1, &m->error_sector) && to_u64(plus + 1, &m->error_sectors);
+}
+
+/* A target that does not merge yet has no words for it. */
+static bool parse_merge(struct words *w, struct redo_merge_status *m)
+{
+	return at_end(w) ||
+	       (next_run(w, &m->run) && next_kind(w, &m->kind) && next_uuid(w, m->source_uuid) &&
+		next_target(w, m) && next_fraction(w, &m->done, &m->total) &&
+		next_u64(w, &m->kib_per_s) &&
+		next_throttle(w, m->throttle, sizeof(m->throttle)) && next_error(w, m));
+}
+
 int redo_status_parse(const char *params, struct redo_status *s)
 {
 	struct words w = { params };
@@ -155,7 +246,7 @@ int redo_status_parse(const char *params, struct redo_status *s)
 	    next_fraction(&w, &s->journal_used, &s->journal_blocks) &&
 	    next_space(&w, &s->space) && next_u64(&w, &s->leaves_resident) &&
 	    next_u64(&w, &s->commits) && next_u64(&w, &s->checkpoints) &&
-	    next_uuid(&w, s->active_uuid))
+	    next_uuid(&w, s->active_uuid) && parse_merge(&w, &s->merge))
 		return 0;
 	return -EINVAL;
 }
