@@ -207,7 +207,7 @@ int make_delta(const struct redo_set *set, const struct redo_chain *c, const cha
 		memcpy(a.parent_uuid, parent->sb.uuid, REDO_UUID_SIZE);
 		memcpy(a.tree_uuid, parent->sb.tree_uuid, REDO_UUID_SIZE);
 		a.base_sectors = parent->sb.base_sectors;
-		a.depth = parent->sb.depth + 1;
+		a.depth = parent->below + 1;
 	} else if (c && !redo_uuid_nil(c->tree_uuid)) {
 		/* Another branch over the same base. */
 		memcpy(a.tree_uuid, c->tree_uuid, REDO_UUID_SIZE);
@@ -229,19 +229,6 @@ int make_delta(const struct redo_set *set, const struct redo_chain *c, const cha
 		redo_err(-r, "%s", text);
 	}
 	return r;
-}
-
-/* The superblocks and label of a delta that never came to life. */
-static void wipe(const struct new_delta *d)
-{
-	u8 zero[5 * REDO_BLOCK_SIZE] = { 0 };
-	struct redo_file f;
-
-	if (redo_file_open(&f, d->store.path, REDO_OPEN_WRITE | REDO_OPEN_EXCL))
-		return;
-	if (!redo_file_write(&f, 0, zero, sizeof(zero)))
-		redo_file_sync(&f);
-	redo_file_close(&f);
 }
 
 /*
@@ -273,7 +260,7 @@ void drop_delta(const struct new_delta *d, const struct redo_node *parent)
 	if (d->store.created)
 		redo_store_remove(&d->store);
 	else
-		wipe(d);
+		redo_wipe_header(d->store.path);
 	redo_err(EIO, "%s", text);
 }
 
@@ -290,7 +277,7 @@ static int attach(const char *file, char *dev, size_t size)
 	return redo_store_loop(file, dev, size);
 }
 
-static int need_device(struct redo_node *n)
+int need_device(struct redo_node *n)
 {
 	char dev[REDO_TEXT_MAX];
 	int r;
@@ -340,6 +327,14 @@ int table_up_to(const struct redo_set *set, struct redo_node *top, u64 base, str
 			return r;
 		t->delta[i] = line[i]->rdev;
 	}
+	return 0;
+}
+
+int still_line(const struct redo_set *set, const struct redo_chain *c, const struct redo_node *top)
+{
+	for (const struct redo_node *n = top; n; n = n->parent)
+		if (redo_merge_begun(n))
+			return refuse_merging(set, c, "its snapshots cannot be shown before the end");
 	return 0;
 }
 
@@ -444,15 +439,15 @@ void set_features(const struct redo_chain *c, const char *list, struct redo_tabl
 
 /* Devices -------------------------------------------------------------------------- */
 
-int create_chain(const char *name, const struct redo_table *t, bool readonly)
+static int create_device(const char *name, const char *uuid, const struct redo_table *t,
+			 bool readonly)
 {
-	char *params = redo_table_format(t), uuid[REDO_NAME_SIZE + 8];
+	char *params = redo_table_format(t);
 	struct redo_dm_info info;
 	int r;
 
 	if (!params)
 		return -ENOMEM;
-	snprintf(uuid, sizeof(uuid), "REDO-%s", name);
 	r = redo_dm_info(name, &info);
 	if (!r && info.exists)
 		r = redo_err(EEXIST, "%s: a device-mapper device of this name is there already",
@@ -464,6 +459,25 @@ int create_chain(const char *name, const struct redo_table *t, bool readonly)
 				   readonly ? REDO_DM_READONLY : 0);
 	free(params);
 	return r;
+}
+
+int create_chain(const char *name, const struct redo_table *t, bool readonly)
+{
+	char uuid[REDO_NAME_SIZE + 8];
+
+	snprintf(uuid, sizeof(uuid), "REDO-%s", name);
+	return create_device(name, uuid, t, readonly);
+}
+
+int create_private(const char *chain, const struct redo_table *t, char *name)
+{
+	char uuid[REDO_NAME_SIZE + 16];
+
+	if (snprintf(name, REDO_NAME_SIZE, "%s-redo-merge", chain) >= REDO_NAME_SIZE)
+		return redo_err(ENAMETOOLONG, "%s: activate it first: its name is too long for a device beside it",
+				chain);
+	snprintf(uuid, sizeof(uuid), REDO_PRIVATE_UUID "%s", chain);
+	return create_device(name, uuid, t, false);
 }
 
 static void hidden_name(const char *name, char *hidden, size_t size)
@@ -552,6 +566,14 @@ static int keep_entry(const struct redo_reg_entry *e)
 	return redo_reg_set(e);
 }
 
+/* Of a chain that has deltas and was not in the register. */
+static int new_entry(const struct redo_chain *c, u64 base, struct redo_reg_entry *e)
+{
+	*e = (struct redo_reg_entry){ .sectors = c->virtual_sectors, .deltas = true };
+	redo_copy(e->name, c->name, sizeof(e->name));
+	return redo_dev_path(base, e->base, sizeof(e->base));
+}
+
 /*
  * For every later activation. A chain that no label names is left out: under the
  * name of its device alone it would not be found again.
@@ -567,15 +589,10 @@ int keep_features(const struct redo_chain *c, u64 base, const char *list)
 		return 0;
 	if (r == -ENOENT && (!*list || !labelled))
 		return 0;
-	if (r == -ENOENT) {
-		memset(&e, 0, sizeof(e));
-		redo_copy(e.name, c->name, sizeof(e.name));
-		redo_dev_path(base, e.base, sizeof(e.base));
-		e.sectors = c->virtual_sectors;
-		e.deltas = true;
-	} else if (r) {
+	if (r == -ENOENT)
+		r = new_entry(c, base, &e);
+	if (r)
 		return r;
-	}
 	redo_copy(e.features, list, sizeof(e.features));
 	return keep_entry(&e);
 }
@@ -585,9 +602,45 @@ void remember_deltas(const char *name)
 {
 	struct redo_reg_entry e;
 
-	if (redo_dry_run || redo_reg_find(name, &e) || e.deltas)
+	if (redo_dry_run || redo_reg_find(name, &e) || (e.deltas && !e.merged[0]))
 		return;
 	e.deltas = true;
+	e.merged[0] = '\0';
 	if (redo_reg_set(&e))
 		fprintf(stderr, "redosetup: warning: %s\n", redo_last_error());
+}
+
+/*
+ * All that a chain has may go into its base. It is then known by the register alone,
+ * and its base alone is its content, also if nobody of us sees the end of it.
+ */
+int expect_bare(const struct redo_chain *c, u64 base)
+{
+	bool labelled = c->present && c->present->namer &&
+			c->present->namer->label.chain_name[0];
+	struct redo_reg_entry e;
+	int r = redo_reg_find(c->name, &e);
+
+	if (r == -ENOENT && !labelled)
+		return 0;	/* a chain of dmsetup's: its device is all the name it has */
+	if (r == -ENOENT)
+		r = new_entry(c, base, &e);
+	if (r || redo_step("remember in %s that chain %s may become its base alone",
+			   redo_reg_path(), c->name))
+		return r;
+	redo_uuid_str(c->tree_uuid, e.merged);
+	return redo_reg_set(&e);
+}
+
+/* It has no delta any more. */
+int now_bare(const char *name)
+{
+	struct redo_reg_entry e;
+	int r = redo_reg_find(name, &e);
+
+	if (r || (!e.deltas && !e.merged[0]))
+		return r == -ENOENT ? 0 : r;
+	e.deltas = false;
+	e.merged[0] = '\0';
+	return redo_reg_set(&e);
 }

@@ -78,6 +78,29 @@ static int keep_live_features(const struct redo_chain *c)
 	return r ? r : keep_features(c, t.base, c->features);
 }
 
+/* A merge is not lost by it: what the kernel will do next time. */
+static void tell_merge(const struct redo_chain *c)
+{
+	struct redo_status s;
+
+	if (c->live_ro || redo_chain_status(c->dm_name, &s) || !merge_at_work(&s.merge))
+		return;
+	say("%s: a merge is at %d%%; it %s at the next activation, and 'redosetup consolidate %s' does it without one",
+	    c->name, merge_percent(&s.merge),
+	    strstr(c->features, REDO_ARG_HOLD_MERGE) ? "is held" : "goes on by itself", c->name);
+}
+
+/* Everything has gone into the base, and nobody of us has seen the end of it? */
+static int note_bare(const struct redo_chain *c)
+{
+	struct redo_status s;
+
+	if (c->live_deltas || c->live_ro || !redo_uuid_nil(c->tree_uuid) || redo_dry_run ||
+	    redo_chain_status(c->dm_name, &s) || s.merge.run != REDO_MERGE_RUN_DONE)
+		return 0;
+	return now_bare(c->name);
+}
+
 static int deactivate(struct redo_set *set, struct redo_chain *c)
 {
 	char hidden[REDO_NAME_SIZE + 16];
@@ -92,8 +115,11 @@ static int deactivate(struct redo_set *set, struct redo_chain *c)
 	r = not_open(c->dm_name, "close it first");
 	if (!r && !c->live_ro)
 		r = keep_live_features(c);
+	if (!r)
+		r = note_bare(c);
 	if (r)
 		return r;
+	tell_merge(c);
 	snprintf(hidden, sizeof(hidden), "%s-redo-base", c->dm_name);
 	r = redo_dm_info(hidden, &info);
 	if (r)

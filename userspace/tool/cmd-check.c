@@ -118,7 +118,7 @@ static int check_one(const char *path, struct json_object *out, u64 *problems)
 	}
 	progress_start(&run.progress, path);
 	r = redo_check_image(&f.io, &ops, &run.res);
-	progress_end(&run.progress);
+	progress_end(&run.progress, true);
 	redo_file_close(&f);
 	*problems += run.res.problems;
 	if (r) {
@@ -212,7 +212,7 @@ static int check_chain(const char *name)
 	}
 	for (u32 depth = 0; depth < REDO_MAX_DELTAS; depth++)
 		for (u32 i = 0; i < set.nr_nodes; i++)
-			if (set.node[i].sb.depth == depth &&
+			if (set.node[i].below == depth &&
 			    (!strcmp(set.node[i].chain, c->name) ||
 			     redo_is_ancestor(&set.node[i], c->present)))
 				paths[nr++] = set.node[i].path;

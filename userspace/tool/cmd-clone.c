@@ -42,6 +42,8 @@ static int look(struct clone *k, const char *chain)
 		return -ENOENT;
 	r = free_name(k);
 	if (!r)
+		r = still_line(&k->set, k->c, k->point->parent);
+	if (!r)
 		r = base_of(&k->set, k->c, &base);
 	if (!r)
 		r = table_up_to(&k->set, k->point->parent, base, &k->table);

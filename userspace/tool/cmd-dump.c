@@ -94,6 +94,7 @@ static struct json_object *super_json(const struct redo_super *sb)
 	add_uuid(o, "tracker_uuid", sb->tracker_uuid);
 	add_u64(o, "tracker_generation", sb->tracker_generation);
 	add_u64(o, "merge_state", sb->merge_state);
+	add_text(o, "merge", sb->merge_state ? redo_merge_str(sb->merge_state) : "none");
 	add_uuid(o, "merge_uuid", sb->merge_uuid);
 	add_u64(o, "merge_pos", sb->merge_pos);
 	return o;

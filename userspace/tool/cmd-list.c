@@ -3,9 +3,9 @@
 #include "rows.h"
 
 #define CHAIN_FIELDS	"chain,size,deltas,active,state,snapshots"
-#define CHAIN_ALL	"chain,size,state,dm_name,base,deltas,active,used,space,mode,snapshots,views,features,problem"
+#define CHAIN_ALL	"chain,size,state,dm_name,base,deltas,active,used,space,mode,snapshots,views,features,merge,lost,consolidation,problem"
 #define DELTA_FIELDS	"delta,chain,snapshot,state,role,size,used,depth,created"
-#define DELTA_ALL	"delta,uuid,state,role,chain,snapshot,description,created,sealed,host,size,free,units,units_total,used,meta,grain,virtual_size,depth,seq,parent_uuid,tree_uuid,base"
+#define DELTA_ALL	"delta,uuid,state,role,chain,snapshot,description,created,sealed,host,size,free,units,units_total,used,meta,grain,virtual_size,depth,seq,parent_uuid,tree_uuid,base,merge,merge_uuid"
 #define POINT_ALL	"point,chain,snapshot,description,created,size,depth,delta,parent,children,views"
 
 static bool wanted(const char *name, int argc, char **argv)
@@ -14,6 +14,12 @@ static bool wanted(const char *name, int argc, char **argv)
 		if (!strcmp(name, argv[i]))
 			return true;
 	return !argc;
+}
+
+/* For people: not a script that has asked for certain fields. */
+static bool plain(void)
+{
+	return !opts.json && !opts.fields && !opts.noheadings;
 }
 
 static int list_chains(struct redo_set *set, int argc, char **argv)
@@ -30,6 +36,9 @@ static int list_chains(struct redo_set *set, int argc, char **argv)
 		if (wanted(set->chain[i].name, argc, argv))
 			chain_row_of(set, &set->chain[i], &rows[nr++]);
 	r = report_rows(REPORT_CHAIN, "chain", rows, nr, sizeof(*rows), CHAIN_FIELDS, false);
+	for (u32 i = 0; !r && plain() && i < nr; i++)
+		if (*rows[i].consolidation)
+			say("%s: consolidation needed: %s", rows[i].chain, rows[i].consolidation);
 	free(rows);
 	return r;
 }

@@ -26,6 +26,9 @@ static int look(struct redo_set *set, struct revert *v, const char *chain)
 	if (!v->old)
 		return redo_err(ENODEV, "%s: its active delta was not found on any device looked at",
 				chain);
+	r = refuse_merging(set, v->c, "none of its points can be gone back to before the end");
+	if (r)
+		return r;
 	v->point = redo_find_point(set, v->c, v->snap);
 	if (!v->point)
 		return -ENOENT;
@@ -71,60 +74,14 @@ static bool named_elsewhere(const struct redo_set *set, const struct redo_node *
 	return false;
 }
 
-static int retire(const struct revert *v)
-{
-	struct redo_super sb;
-	struct redo_file f;
-	int r;
-
-	if (redo_step("mark %s as retired", v->old->path))
-		return 0;
-	r = redo_file_open(&f, v->old->path, REDO_OPEN_WRITE | REDO_OPEN_EXCL);
-	if (r)
-		return r;
-	r = redo_read_super(&f.io, v->old->path, &sb);
-	if (!r && sb.state == REDO_STATE_ACTIVE) {
-		sb.state = REDO_STATE_RETIRED;
-		r = redo_write_super(&f, &sb);
-	}
-	redo_file_close(&f);
-	return r;
-}
-
-/* Was this device made by us? Its name says so. */
-static bool made_by_tool(const struct redo_node *n, const struct redo_store *s)
-{
-	char want[2 * REDO_NAME_SIZE + 2];
-	const char *name = strrchr(s->lv[0] ? s->lv : s->file, '/');
-
-	snprintf(want, sizeof(want), "%s-%s", n->chain, n->label.snap_name);
-	return name && !strncmp(name + 1, want, strlen(want));
-}
-
 static int release(struct redo_set *set, const struct revert *v)
 {
 	const struct redo_node *old = v->old;
-	struct redo_store store;
-	int r;
 
-	if (!named_elsewhere(set, old, v)) {
-		say("%s: dropped; it is kept because it names the snapshot %s@%s", old->path,
-		    old->chain, old->label.snap_name);
-		return 0;
-	}
-	r = redo_store_of(old->path, &store);
-	if (r)
-		return r;
-	if (made_by_tool(old, &store) && (opts.remove_delta || opts.yes)) {
-		r = redo_store_remove(&store);
-		if (!r)
-			verbose("%s: removed", old->path);
-		return r;
-	}
-	if (opts.remove_delta)
-		return redo_err(EINVAL, "%s: dropped, but not made by redosetup and so not removed; it is free now",
-				old->path);
-	say("%s: dropped; the device is free now", old->path);
+	if (named_elsewhere(set, old, v))
+		return release_device(old, false);
+	say("%s: dropped; it is kept because it names the snapshot %s@%s", old->path, old->chain,
+	    old->label.snap_name);
 	return 0;
 }
 
@@ -148,7 +105,7 @@ static int revert(struct redo_set *set, struct revert *v)
 			return r;
 		}
 	}
-	r = retire(v);
+	r = retire(v->old, false);
 	if (r || opts.dry_run)
 		return r;
 	return release(set, v);

@@ -63,6 +63,8 @@ static void describe(const struct redo_set *set, const struct redo_node *n)
 	}
 	if (n->duplicate)
 		printf("  DUPLICATE");
+	if (n->lost)
+		printf("  LOST: the snapshot is being deleted");
 	if (c)
 		printf("  <== %s is here%s", c->name, c->dm_name[0] ? "" : " (inactive)");
 	putchar('\n');
@@ -111,6 +113,7 @@ static struct json_object *to_json(const struct redo_set *set, const struct redo
 		json_object_object_add(o, "uuid", json_object_new_string(uuid));
 		json_object_object_add(o, "state",
 				       json_object_new_string(redo_state_str(n->sb.state)));
+		json_object_object_add(o, "lost", json_object_new_boolean(n->lost));
 		json_object_object_add(o, "missing_parent",
 				       json_object_new_boolean(n->missing_parent));
 		json_object_object_add(o, "present_of",

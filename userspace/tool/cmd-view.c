@@ -65,7 +65,9 @@ static int show_point(struct redo_set *set, const char *chain, const char *snap,
 	point = redo_find_point(set, c, snap);
 	if (!point)
 		return -ENOENT;
-	r = base_of(set, c, &base);
+	r = still_line(set, c, point->parent);
+	if (!r)
+		r = base_of(set, c, &base);
 	if (!r)
 		r = table_up_to(set, point->parent, base, &t);
 	if (!r) {

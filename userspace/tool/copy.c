@@ -44,7 +44,7 @@ int copy_device(const char *from_path, const char *to_path)
 			     (unsigned long long)from.io.size);
 	else
 		r = copy_all(&from, &to, &p);
-	progress_end(&p);
+	progress_end(&p, !r);
 	redo_file_close(&to);
 	redo_file_close(&from);
 	return r;

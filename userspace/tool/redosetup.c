@@ -31,6 +31,10 @@ const struct command commands[] = {
 	  "make a snapshot point of one or more chains at the same moment" },
 	{ "revert", cmd_revert, 1, 1, "<chain>@<snap>", COMMON SCAN "dzx",
 	  "drop the present state and go on from a snapshot" },
+	{ "delete", cmd_delete, 1, 1, "<chain>@<snap>|--all <chain>", COMMON "iabkWx",
+	  "delete a snapshot, or all: merge what lies on it into what is below" },
+	{ "consolidate", cmd_consolidate, 1, 1, "<chain>", COMMON "ibpukWxf",
+	  "finish merges that were begun, and drop deltas of no further use" },
 	{ "view", cmd_view, 1, 1, "<chain>@<snap>", COMMON SCAN "mrBf",
 	  "show a snapshot as a read-only device" },
 	{ "clone", cmd_clone, 2, 2, "<chain>@<snap> <new chain>", COMMON SCAN "dztFTBfwb",
@@ -57,7 +61,7 @@ struct option_def {
 	char letter;		/* as in struct command's options */
 	const char *name;
 	bool short_too;		/* the letter itself works as well */
-	const char *arg;
+	const char *arg;	/* in brackets: --name=<arg> or --name alone */
 	const char *help;
 };
 
@@ -96,6 +100,10 @@ static const struct option_def option_defs[] = {
 	{ 'L', "leaf", false, NULL, "print the map's entries too" },
 	{ 'J', "journal", false, NULL, "print the journal's records too" },
 	{ 'b', "background", false, NULL, "go on in the background; the system log has the rest" },
+	{ 'p', "pause", false, NULL, "pause the merge at work" },
+	{ 'u', "resume", false, NULL, "let a merge go on that is paused, held or has failed" },
+	{ 'k', "throttle", false, "<percent>|<n>MiB", "merge that much of the time, or a second, only" },
+	{ 'W', "wipe", false, "[discard|zeroes|secure]", "overwrite what is released (default zeroes)" },
 	{ 'x', "remove-delta", false, NULL, "remove the device of the delta that was dropped" },
 };
 
@@ -147,6 +155,10 @@ static int set_option(char letter, const char *arg)
 	case 'L': opts.leaf = true; return 0;
 	case 'J': opts.journal = true; return 0;
 	case 'b': opts.background = true; return 0;
+	case 'p': opts.pause = true; return 0;
+	case 'u': opts.resume = true; return 0;
+	case 'k': opts.throttle = arg; return 0;
+	case 'W': opts.wipe = arg ? arg : "zeroes"; return 0;
 	case 'x': opts.remove_delta = true; return 0;
 	}
 	return -EINVAL;
@@ -214,6 +226,11 @@ int confirm(const char *fmt, ...)
 	return redo_err(ECANCELED, "%s: not done", question);
 }
 
+static bool optional(const struct option_def *o)
+{
+	return o->arg && o->arg[0] == '[';
+}
+
 static void print_command_help(const struct command *c)
 {
 	printf("Usage: redosetup %s [options] %s\n\n%s\n\nOptions:\n", c->name, c->args, c->help);
@@ -225,8 +242,11 @@ static void print_command_help(const struct command *c)
 			continue;
 		if (o->short_too)
 			snprintf(dash, sizeof(dash), "-%c, ", o->letter);
-		snprintf(left, sizeof(left), "%s--%s%s%s", dash, o->name, o->arg ? " " : "",
-			 o->arg ? o->arg : "");
+		if (optional(o))
+			snprintf(left, sizeof(left), "%s--%s[=%s", dash, o->name, o->arg + 1);
+		else
+			snprintf(left, sizeof(left), "%s--%s%s%s", dash, o->name, o->arg ? " " : "",
+				 o->arg ? o->arg : "");
 		printf("  %-34s %s\n", left, o->help);
 	}
 }
@@ -320,7 +340,8 @@ static void build_options(const struct command *c, char *shorts, struct option *
 
 		if (!strchr(c->options, o->letter))
 			continue;
-		*longs++ = (struct option){ o->name, o->arg ? required_argument : no_argument,
+		*longs++ = (struct option){ o->name, optional(o) ? optional_argument :
+					    o->arg ? required_argument : no_argument,
 					    NULL, LONG_BASE + (int)i };
 		if (o->short_too) {
 			*shorts++ = o->letter;

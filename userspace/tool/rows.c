@@ -96,7 +96,7 @@ static bool first_of_point(const struct redo_set *set, const struct redo_node *n
 
 bool names_a_point(const struct redo_node *n)
 {
-	return n->label.snap_name[0] && n->counts;
+	return n->label.snap_name[0] && n->counts && !n->lost;
 }
 
 static int by_time(const void *a, const void *b)
@@ -190,13 +190,16 @@ void chain_row_of(const struct redo_set *set, const struct redo_chain *c, struct
 	row->dm_name = c->dm_name;
 	row->base = c->base_path[0] ? c->base_path : c->hint_path;
 	row->bytes = c->virtual_sectors << 9;
-	row->deltas = c->present ? c->present->sb.depth + 1 : 0;
+	row->deltas = c->present ? c->present->below + 1 : 0;
 	row->active = c->present ? c->present->path : "";
 	if (c->present && !c->dm_name[0])
 		row->used = redo_node_used(set, c->present) *
 			    ((u64)c->present->sb.grain_sectors << 9);
 	row->problem = c->dm_name[0] ? "" : c->problem;
 	row->features = c->features;
+	row->merge = merge_of(set, c);
+	row->consolidation = consolidation_of(set, c);
+	row->lost = lost_of(set, c);
 	row->snapshots = row->views = row->space = row->mode = "";
 	for (u32 i = 0; i < nr; i++) {
 		const char *v = views_of_point(set, points[i]);
@@ -208,6 +211,21 @@ void chain_row_of(const struct redo_set *set, const struct redo_chain *c, struct
 	free(points);
 	if (c->dm_name[0])
 		live_row(c, row);
+}
+
+bool is_holder(const struct redo_set *set, const struct redo_node *n)
+{
+	if (n->sb.state != REDO_STATE_RETIRED || !names_a_point(n))
+		return false;
+	for (u32 i = 0; i < set->nr_nodes; i++) {
+		const struct redo_node *o = &set->node[i];
+
+		if (o != n && o->sb.state != REDO_STATE_RETIRED && names_a_point(o) &&
+		    !strcmp(o->label.snap_name, n->label.snap_name) &&
+		    redo_uuid_eq(o->sb.parent_uuid, n->sb.parent_uuid))
+			return false;
+	}
+	return true;
 }
 
 static const char *role_of(const struct redo_set *set, const struct redo_node *n)
@@ -222,15 +240,7 @@ static const char *role_of(const struct redo_set *set, const struct redo_node *n
 		return "free";
 	if (n->sb.state != REDO_STATE_RETIRED)
 		return "branch";
-	for (u32 i = 0; i < set->nr_nodes; i++) {
-		const struct redo_node *o = &set->node[i];
-
-		if (o != n && o->sb.state != REDO_STATE_RETIRED && names_a_point(o) &&
-		    !strcmp(o->label.snap_name, n->label.snap_name) &&
-		    redo_uuid_eq(o->sb.parent_uuid, n->sb.parent_uuid))
-			return "free";
-	}
-	return n->label.snap_name[0] ? "holder" : "free";
+	return is_holder(set, n) ? "holder" : "free";
 }
 
 void delta_row_of(const struct redo_set *set, const struct redo_node *n, struct delta_row *row)
@@ -246,6 +256,8 @@ void delta_row_of(const struct redo_set *set, const struct redo_node *n, struct 
 	row->base = n->label.base_path;
 	row->state = redo_state_str(n->sb.state);
 	row->role = set ? role_of(set, n) : "";
+	row->merge = redo_merge_str(n->sb.merge_state);
+	row->merge_uuid = uuid_text(n->sb.merge_uuid);
 	row->uuid = uuid_text(n->sb.uuid);
 	row->parent = uuid_text(n->sb.parent_uuid);
 	row->tree = uuid_text(n->sb.tree_uuid);
@@ -260,7 +272,7 @@ void delta_row_of(const struct redo_set *set, const struct redo_node *n, struct 
 	row->free = row->units_total > row->units ?
 		    (row->units_total - row->units) * REDO_UNIT_SIZE : 0;
 	row->grain = grain;
-	row->depth = n->sb.depth;
+	row->depth = set ? n->below : n->sb.depth;
 	row->seq = n->sb.chain_seq;
 }
 
@@ -275,7 +287,7 @@ void point_row_of(const struct redo_set *set, const struct redo_node *n, struct 
 	row->delta = n->path;
 	row->parent = n->parent ? n->parent->path : "";
 	row->bytes = n->sb.virtual_sectors << 9;
-	row->depth = n->sb.depth;
+	row->depth = n->below;
 	row->views = views_of_point(set, n);
 	row->children = "";
 	for (u32 i = 0; i < set->nr_nodes; i++) {

@@ -16,10 +16,11 @@
 struct opts {
 	bool yes, dry_run, verbose, force, all, readonly, remove, full;
 	bool json, noheadings, deltas, leaf, journal, remove_delta, forget, background;
+	bool pause, resume;
 	char units;
 	const char *fields, *sort, *select;
 	const char *parent, *base, *chain, *snapshot, *description, *name, *to, *size, *grain;
-	const char *quiesce;
+	const char *quiesce, *throttle, *wipe;
 	const char *delta[MAX_LIST + 1], *device[MAX_LIST + 1], *dir[MAX_LIST + 1];
 	const char *feature[MAX_LIST + 1];
 	int nr_delta, nr_device, nr_dir, nr_feature;
@@ -61,14 +62,19 @@ void background_done(const char *what);
 /* progress.c */
 struct progress {
 	const char *what;
-	double last;
+	u64 each;		/* bytes of one of what is counted; 0: no rate is shown */
+	double rate;		/* bytes a second, where somebody knows better than we */
+	double start, last;
 	int percent;
 	bool shown;
 };
 
 void progress_start(struct progress *p, const char *what);
 void progress_show(struct progress *p, u64 done, u64 total);
-void progress_end(struct progress *p);
+/* @all: it came to its end. */
+void progress_end(struct progress *p, bool all);
+/* ", 120.0 MiB/s, 1:05 left"; "" at no rate. */
+void progress_pace(double rate, u64 left, char *text, size_t size);
 
 /* report.c */
 struct report;
@@ -76,14 +82,14 @@ enum report_kind { REPORT_CHAIN = 1, REPORT_DELTA = 2, REPORT_POINT = 4 };
 
 struct chain_row {
 	const char *chain, *state, *base, *active, *snapshots, *problem, *space, *mode, *dm_name;
-	const char *views, *features;
+	const char *views, *features, *merge, *consolidation, *lost;
 	u64 bytes, used;
 	u32 deltas;
 };
 
 struct delta_row {
 	const char *path, *chain, *snapshot, *description, *state, *uuid, *parent, *tree, *host;
-	const char *created, *sealed, *base, *role;
+	const char *created, *sealed, *base, *role, *merge, *merge_uuid;
 	u64 bytes, virtual_bytes, used, meta, free;
 	u64 grain, depth, seq, units, units_total;
 };
@@ -133,6 +139,8 @@ void drop_delta(const struct new_delta *d, const struct redo_node *parent);
 /* base + line up to @top (NULL: base alone). */
 int table_up_to(const struct redo_set *set, struct redo_node *top, u64 base,
 		struct redo_table *t);
+/* Does nothing change in what the point under @top, a view's or clone's, consists of? */
+int still_line(const struct redo_set *set, const struct redo_chain *c, const struct redo_node *top);
 /* Where the chain's base is now: the live table's, or found again. */
 int base_of(const struct redo_set *set, const struct redo_chain *c, u64 *rdev);
 /* What --feature says on top of what is in the list. */
@@ -141,11 +149,71 @@ int asked_features(char *list);
 void set_features(const struct redo_chain *c, const char *list, struct redo_table *t);
 int keep_features(const struct redo_chain *c, u64 base, const char *list);
 int create_chain(const char *name, const struct redo_table *t, bool readonly);
+/* Under a name of its own, which it fills in, for as long as an offline merge takes. */
+int create_private(const char *chain, const struct redo_table *t, char *name);
+int need_device(struct redo_node *n);
 int swap_in(const char *name, u64 sectors, const char *features);
 int swap_out(const char *name);
 int register_chain(const char *name, const char *base, u64 sectors, bool swapped,
 		   const char *features);
 void remember_deltas(const char *name);
+int expect_bare(const struct redo_chain *c, u64 base);
+int now_bare(const char *name);
+
+/* holders.c */
+struct merge_range {
+	const struct redo_chain *c;
+	struct redo_node *lo, *hi;	/* what is carried down; of one line */
+	struct redo_node *target;	/* NULL: the base */
+	struct redo_node *next;		/* of the chain's own line, on top of @hi; may be NULL */
+	u64 base;
+	char base_path[REDO_TEXT_MAX];
+};
+
+/* 0, or an error that names who stands on the target, or on what goes. */
+int refuse_holders(const struct redo_set *set, const struct merge_range *m, const char *what);
+/* Was there ever another one, who may be on a device that was not looked at? */
+bool marked_shared(const struct merge_range *m);
+
+/* release.c */
+/* @gone: it names no point any more. */
+int retire(const struct redo_node *n, bool gone);
+/*
+ * Wipes the device as asked, removes it if the tool has made it and may; @blank: at
+ * least its header goes. Refused where there is a delta that is not retired.
+ */
+int release_device(const struct redo_node *n, bool blank);
+int check_wipe(const struct redo_node *n);
+
+/* merge.c */
+struct merge_job {
+	const struct redo_set *set;
+	struct redo_chain *c;
+	char dm_name[REDO_NAME_SIZE];
+	bool private;			/* active for the merge only */
+	struct redo_node gone[2 * REDO_MAX_DELTAS];	/* released at the end */
+	u32 nr_gone;
+};
+
+bool merge_at_work(const struct redo_merge_status *m);
+const char *merge_run_str(enum redo_merge_run run);
+int merge_percent(const struct redo_merge_status *m);
+/* A delta of the chain of which the disks say that a merge has begun; NULL: none. */
+struct redo_node *merge_begun(const struct redo_set *set, const struct redo_chain *c);
+/* 0, or -EBUSY while deltas of it are being merged. */
+int refuse_merging(const struct redo_set *set, const struct redo_chain *c, const char *why);
+/* Where the chain is active; if it is not, as a device of its own. */
+int merge_bring_up(struct merge_job *job, u64 base);
+/* It did not begin: take that device away. Keeps the error's text. */
+void merge_give_up(const struct merge_job *job);
+void merge_will_go(struct merge_job *job, const struct redo_node *n);
+/* Until its end or a signal. */
+int merge_watch(const struct merge_job *job);
+/* The table without what has gone, whose devices are then released. */
+int merge_settle(const struct merge_job *job);
+int merge_settle_dropped(const struct merge_job *job);
+/* Both, or with --background a process that does. */
+int merge_finish(const struct merge_job *job);
 
 /* copy.c */
 int copy_device(const char *from, const char *to);
@@ -164,6 +232,8 @@ int cmd_tree(const struct command *c, int argc, char **argv);
 int cmd_show(const struct command *c, int argc, char **argv);
 int cmd_check(const struct command *c, int argc, char **argv);
 int cmd_dump(const struct command *c, int argc, char **argv);
+int cmd_delete(const struct command *c, int argc, char **argv);
+int cmd_consolidate(const struct command *c, int argc, char **argv);
 int cmd_grow(const struct command *c, int argc, char **argv);
 
 #endif /* TOOL_H */
