@@ -69,6 +69,11 @@ mkchain chain "$twin" "$d1" "$d2" "$d3" -- force_base
 rio /dev/mapper/chain "q 0 64k 11" "q 16776704 1s 2"
 rmdm chain
 
+# fewer deltas below than there are; more may have been merged
+poke "$d3" set sbs depth 1
+refused 'has 1 deltas below' "$d3" "$S $base 3 $d1 $d2 $d3"
+poke "$d3" set sbs depth 2
+
 # the same line again and again
 for i in 1 2 3; do
 	mkchain chain "$base" "$d1" "$d2" "$d3"

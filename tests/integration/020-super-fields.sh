@@ -94,7 +94,8 @@ wrong d1 set state 0 'field|state'
 wrong d1 set state 5 'field|state'
 wrong d1 set depth 1 'field|depth'
 wrong d2 set depth 0 'field|depth'
-wrong d2 set depth 2 'depth|order|parent'
+right d2 depth 2		# merges below have made it too large
+right d2 depth 255
 wrong d2 set depth 256 'field|depth'
 wrong d1 set label_block 2 'field|label'
 right d1 label_block 4
