@@ -202,13 +202,6 @@ u32 redo_chain_depth(const struct redo_chain *c, u32 slot)
 	return n;
 }
 
-u32 redo_chain_nr_live(const struct redo_chain *c)
-{
-	u32 top = READ_ONCE(c->top);
-
-	return top ? redo_chain_depth(c, top) + 1 : 0;
-}
-
 /* --- registry --- */
 
 struct redo_chain *redo_chain_find(struct mapped_device *md, sector_t begin)

@@ -265,8 +265,6 @@ u32 redo_chain_below(const struct redo_chain *c, u32 slot);
 void redo_chain_find_top(struct redo_chain *c);
 /* Deltas below @slot that are not merged. Any context. */
 u32 redo_chain_depth(const struct redo_chain *c, u32 slot);
-/* How many deltas are not merged. Any context. */
-u32 redo_chain_nr_live(const struct redo_chain *c);
 /* Does the chain have that device, as base or delta? Any context. */
 bool redo_chain_has(const struct redo_chain *c, const struct block_device *bdev);
 /*

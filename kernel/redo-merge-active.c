@@ -590,7 +590,9 @@ void redo_merge_seal_source(struct redo_chain *c)
 
 	if (!redo_merge_busy(c) || !m->active)
 		return;
+	spin_lock_irq(&c->lock); /* against the status */
 	m->active = false;
+	spin_unlock_irq(&c->lock);
 	m->begun = false;
 	m->copied = false;
 	m->pos = 0;

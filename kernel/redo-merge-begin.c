@@ -22,6 +22,7 @@ static void set_plan(struct redo_chain *c, const struct plan *p)
 	struct redo_super sb;
 
 	redo_delta_super(c->slot[p->hi].delta, &sb);
+	spin_lock_irq(&c->lock); /* the status looks at them at any time */
 	memcpy(m->source, sb.uuid, REDO_UUID_SIZE);
 	m->all = p->all;
 	m->goes_on = p->goes_on;
@@ -31,6 +32,7 @@ static void set_plan(struct redo_chain *c, const struct plan *p)
 	m->active = p->hi == c->active_slot;
 	m->begun = false;
 	m->copied = false;
+	spin_unlock_irq(&c->lock);
 	redo_merge_note_error(c, 0, 0, 0);
 }
 
@@ -111,35 +113,12 @@ static int check_chain(struct redo_chain *c, const struct plan *p)
 	return 0;
 }
 
-/* The same again, as dm sends a message twice if its answer was too long? */
-static bool is_same(struct redo_chain *c, const struct plan *p)
+/* The same again, as dm sends a message twice if its answer was too long? @uuid NULL: all. */
+static bool is_same(struct redo_chain *c, const u8 *uuid)
 {
 	const struct redo_merge *m = &c->merge;
 
-	return m->all == p->all && (p->all || m->hi == p->hi);
-}
-
-static int begin(struct redo_chain *c, const struct plan *p, bool unshared)
-{
-	int r;
-
-	mutex_lock(&redo_chains_mutex);
-	if (redo_merge_busy(c)) {
-		r = is_same(c, p) ? 0 :
-		    REFUSE(c, -EBUSY, "delta %pUb is being merged: one at a time",
-			   c->merge.source);
-		goto out;
-	}
-	r = check_chain(c, p) ?: check_dependants(c, p, unshared);
-	if (r)
-		goto out;
-	set_plan(c, p);
-	reset_progress(&c->merge);
-	redo_merge_set_run(c, REDO_MERGE_RUNNING);
-	redo_merge_kick(c);
-out:
-	mutex_unlock(&redo_chains_mutex);
-	return r;
+	return m->all == !uuid && (!uuid || !memcmp(m->source, uuid, REDO_UUID_SIZE));
 }
 
 static u32 find_slot(struct redo_chain *c, const u8 *uuid)
@@ -155,50 +134,100 @@ static u32 find_slot(struct redo_chain *c, const u8 *uuid)
 	return slot;
 }
 
+static int plan_one(struct redo_chain *c, const u8 *uuid, struct plan *p)
+{
+	p->hi = find_slot(c, uuid);
+	if (!p->hi)
+		return REFUSE(c, -EINVAL, "no delta of the chain has the UUID %pUb", uuid);
+	p->lo = p->hi;
+	p->target = redo_chain_below(c, p->hi);
+	return 0;
+}
+
+static int plan_all(struct redo_chain *c, struct plan *p)
+{
+	u32 below;
+
+	if (redo_chain_is_passthrough(c))
+		return REFUSE(c, -EINVAL, "there are no deltas to be merged");
+	below = redo_chain_below(c, c->top);
+	p->all = true;
+	p->goes_on = below;
+	p->hi = below ?: c->top;
+	for (p->lo = p->hi; redo_chain_below(c, p->lo); p->lo = redo_chain_below(c, p->lo))
+		;
+	return 0;
+}
+
+/*
+ * With the mutex, and no merge at work: so the slots stay as they are. @target: its slot.
+ * redo_chains_mutex held.
+ */
+static int __begin(struct redo_chain *c, const u8 *uuid, bool unshared, u32 *target)
+{
+	struct plan p = { 0 };
+	int r;
+
+	if (redo_merge_busy(c)) {
+		*target = c->merge.target;
+		return is_same(c, uuid) ? 0 :
+		       REFUSE(c, -EBUSY, "delta %pUb is being merged: one at a time",
+			      c->merge.source);
+	}
+	r = uuid ? plan_one(c, uuid, &p) : plan_all(c, &p);
+	if (!r)
+		r = check_chain(c, &p) ?: check_dependants(c, &p, unshared);
+	if (r)
+		return r;
+	set_plan(c, &p);
+	reset_progress(&c->merge);
+	redo_merge_set_run(c, REDO_MERGE_RUNNING);
+	redo_merge_kick(c);
+	*target = p.target;
+	return 0;
+}
+
+static int begin(struct redo_chain *c, const u8 *uuid, bool unshared, u32 *target)
+{
+	int r;
+
+	mutex_lock(&redo_chains_mutex);
+	r = __begin(c, uuid, unshared, target);
+	mutex_unlock(&redo_chains_mutex);
+	return r;
+}
+
 static int begin_one(struct redo_chain *c, const char *arg, bool unshared, char *result,
 		     unsigned int maxlen)
 {
 	struct redo_super sb;
 	unsigned int sz = 0;
-	struct plan p = { 0 };
 	uuid_t uuid;
+	u32 target;
 	int r;
 
 	if (uuid_parse(arg, &uuid))
 		return REFUSE(c, -EINVAL, "%s is not the UUID of a delta", arg);
-	p.hi = find_slot(c, uuid.b);
-	if (!p.hi)
-		return REFUSE(c, -EINVAL, "no delta of the chain has the UUID %s", arg);
-	p.lo = p.hi;
-	p.target = redo_chain_below(c, p.hi);
-	r = begin(c, &p, unshared);
+	r = begin(c, uuid.b, unshared, &target);
 	if (r)
 		return r;
 	DMEMIT("merging %pUb into ", &uuid);
-	if (!p.target) {
+	if (!target) {
 		DMEMIT(REDO_MERGE_BASE_WORD);
 		return 1;
 	}
-	redo_delta_super(c->slot[p.target].delta, &sb);
+	redo_delta_super(c->slot[target].delta, &sb);
 	DMEMIT("%pUb", sb.uuid);
 	return 1;
 }
 
 static int begin_all(struct redo_chain *c, bool unshared, char *result, unsigned int maxlen)
 {
-	struct plan p = { .all = true };
 	unsigned int sz = 0;
-	u32 below;
+	u32 target;
 	int r;
 
-	if (redo_chain_is_passthrough(c))
-		return REFUSE(c, -EINVAL, "there are no deltas to be merged");
-	below = redo_chain_below(c, c->top);
-	p.goes_on = below;
-	p.hi = below ?: c->top;
-	for (p.lo = p.hi; redo_chain_below(c, p.lo); p.lo = redo_chain_below(c, p.lo))
-		;
-	r = begin(c, &p, unshared);
+	r = begin(c, NULL, unshared, &target);
 	if (r)
 		return r;
 	DMEMIT("merging all into " REDO_MERGE_BASE_WORD);
@@ -207,12 +236,11 @@ static int begin_all(struct redo_chain *c, bool unshared, char *result, unsigned
 
 static int set_pause(struct redo_chain *c, char *result, unsigned int maxlen)
 {
-	enum redo_merge_run run = READ_ONCE(c->merge.run);
 	unsigned int sz = 0;
 
-	if (run != REDO_MERGE_RUNNING && run != REDO_MERGE_FULL && run != REDO_MERGE_PAUSED)
+	if (!redo_merge_change_run(c, BIT(REDO_MERGE_RUNNING) | BIT(REDO_MERGE_FULL) |
+				   BIT(REDO_MERGE_PAUSED), REDO_MERGE_PAUSED))
 		return REFUSE(c, -EINVAL, "no merge is running");
-	redo_merge_set_run(c, REDO_MERGE_PAUSED);
 	DMEMIT(REDO_MERGE_WORD_PAUSED);
 	return 1;
 }
@@ -229,8 +257,10 @@ static int resume(struct redo_chain *c, char *result, unsigned int maxlen)
 	mutex_unlock(&redo_chains_mutex);
 	if (r)
 		return REFUSE(c, r, "the target of the merge would change under those named above: deactivate them first");
-	redo_merge_note_error(c, 0, 0, 0);
-	redo_merge_set_run(c, REDO_MERGE_RUNNING);
+	/* Meanwhile it may have come to its end. */
+	if (!redo_merge_change_run(c, ~(BIT(REDO_MERGE_IDLE) | BIT(REDO_MERGE_DONE)),
+				   REDO_MERGE_RUNNING))
+		return REFUSE(c, -EINVAL, "no merge is to be resumed");
 	redo_merge_kick(c);
 	DMEMIT(REDO_MERGE_WORD_RUNNING);
 	return 1;
@@ -426,20 +456,46 @@ static const char *kind_word(const struct redo_merge *m)
 	return m->active ? REDO_MERGE_KIND_ACTIVE : REDO_MERGE_KIND_SEALED;
 }
 
+/* What of it may change while somebody looks, as it was at one moment. */
+struct view {
+	enum redo_merge_run run;
+	const char *kind;
+	u32 target;
+	u8 source[REDO_UUID_SIZE];
+	int error;
+	u64 error_grain, error_len;
+};
+
+static void take_view(struct redo_chain *c, struct view *v)
+{
+	const struct redo_merge *m = &c->merge;
+
+	spin_lock_irq(&c->lock);
+	v->run = m->run;
+	v->kind = kind_word(m);
+	v->target = m->target;
+	memcpy(v->source, m->source, REDO_UUID_SIZE);
+	v->error = m->error;
+	v->error_grain = m->error_grain;
+	v->error_len = m->error_len;
+	spin_unlock_irq(&c->lock);
+}
+
 unsigned int redo_merge_status(struct redo_chain *c, char *result, unsigned int maxlen)
 {
 	struct redo_merge *m = &c->merge;
-	enum redo_merge_run run = READ_ONCE(m->run);
 	struct redo_super sb;
 	unsigned int sz = 0;
+	struct view v;
 
-	DMEMIT("%s ", run_word(run));
-	if (run == REDO_MERGE_IDLE) {
+	take_view(c, &v);
+	DMEMIT("%s ", run_word(v.run));
+	if (v.run == REDO_MERGE_IDLE) {
 		DMEMIT("- - - ");
 	} else {
-		DMEMIT("%s %pUb ", kind_word(m), m->source);
-		if (m->target) {
-			redo_delta_super(c->slot[m->target].delta, &sb);
+		DMEMIT("%s %pUb ", v.kind, v.source);
+		if (v.target) {
+			redo_delta_super(c->slot[v.target].delta, &sb);
 			DMEMIT("%pUb ", sb.uuid);
 		} else {
 			DMEMIT(REDO_MERGE_BASE_WORD " ");
@@ -447,9 +503,9 @@ unsigned int redo_merge_status(struct redo_chain *c, char *result, unsigned int 
 	}
 	DMEMIT("%llu/%llu %llu ", READ_ONCE(m->done), READ_ONCE(m->total), READ_ONCE(m->rate));
 	sz += put_throttle(m, result + sz, maxlen - sz);
-	if (run == REDO_MERGE_FAILED)
-		DMEMIT(" %d@%llu+%llu", -m->error, (u64)redo_grain_to_sector(c, m->error_grain),
-		       (u64)redo_grain_to_sector(c, m->error_len));
+	if (v.run == REDO_MERGE_FAILED)
+		DMEMIT(" %d@%llu+%llu", -v.error, (u64)redo_grain_to_sector(c, v.error_grain),
+		       (u64)redo_grain_to_sector(c, v.error_len));
 	else
 		DMEMIT(" -");
 	return sz;

@@ -40,18 +40,24 @@ void redo_merge_set_run(struct redo_chain *c, enum redo_merge_run run)
 		redo_chain_event(c);
 }
 
-/* @from becomes @to, unless somebody (a pause) was faster. */
-static bool change_run(struct redo_chain *c, enum redo_merge_run from, enum redo_merge_run to)
+bool redo_merge_change_run(struct redo_chain *c, unsigned long from, enum redo_merge_run to)
 {
+	struct redo_merge *m = &c->merge;
 	unsigned long flags;
-	bool ours;
+	bool ours, changed;
 
 	spin_lock_irqsave(&c->lock, flags);
-	ours = c->merge.run == from;
+	ours = from & BIT(m->run);
+	changed = ours && m->run != to;
 	if (ours)
-		WRITE_ONCE(c->merge.run, to);
+		WRITE_ONCE(m->run, to);
+	if (ours && to == REDO_MERGE_RUNNING) {
+		m->error = 0;
+		m->error_grain = 0;
+		m->error_len = 0;
+	}
 	spin_unlock_irqrestore(&c->lock, flags);
-	if (ours && from != to)
+	if (changed)
 		redo_chain_event(c);
 	return ours;
 }
@@ -199,10 +205,10 @@ static void merge_run(struct work_struct *work)
 	r = step(c);
 	note_rate(c);
 	if (!r) {
-		change_run(c, REDO_MERGE_FULL, REDO_MERGE_RUNNING);
+		redo_merge_change_run(c, BIT(REDO_MERGE_FULL), REDO_MERGE_RUNNING);
 		again(c, throttle(&c->merge, jiffies - start));
 	} else if (r == -ENOSPC) {
-		change_run(c, REDO_MERGE_RUNNING, REDO_MERGE_FULL);
+		redo_merge_change_run(c, BIT(REDO_MERGE_RUNNING), REDO_MERGE_FULL);
 		again(c, RETRY_INTERVAL);
 	} else if (r < 0) {
 		failed(c, r);

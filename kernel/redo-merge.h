@@ -127,6 +127,11 @@ void redo_merge_kick(struct redo_chain *c);
 bool redo_merge_busy(const struct redo_chain *c);
 /* Any context. */
 void redo_merge_set_run(struct redo_chain *c, enum redo_merge_run run);
+/*
+ * If it is one of @from (bits of enum redo_merge_run) it becomes @to: the worker, or a message,
+ * may have been faster. To run again is without the error of before. Any context.
+ */
+bool redo_merge_change_run(struct redo_chain *c, unsigned long from, enum redo_merge_run to);
 /* A range of grains could not be carried down. Worker. */
 void redo_merge_note_error(struct redo_chain *c, int error, u64 grain, u64 len);
 /* Worker: a source is in its target. Its slots do not count any more. */

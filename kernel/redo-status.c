@@ -30,7 +30,8 @@ static unsigned int status_info(struct redo_chain *c, char *result, unsigned int
 {
 	struct redo_usage u = { 0 };
 	struct redo_super sb;
-	u32 nr = redo_chain_nr_live(c), top = READ_ONCE(c->top);
+	u32 top = READ_ONCE(c->top); /* a merge may come to its end meanwhile: this one is there */
+	u32 nr = top ? redo_chain_depth(c, top) + 1 : 0;
 	unsigned int sz = 0;
 
 	if (READ_ONCE(c->mode) == REDO_MODE_FAILED) {
