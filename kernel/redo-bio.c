@@ -677,20 +677,11 @@ void redo_bio_copyup(struct redo_chain *c, struct bio *bio)
 	redo_defer(c, bio); /* the word has changed: look again */
 }
 
-void redo_bio_process(struct redo_chain *c, struct bio *bio)
+static void process(struct redo_chain *c, struct bio *bio)
 {
 	struct redo_io *io = redo_io(bio);
 	bool write = bio_op(bio) == REQ_OP_WRITE;
 
-	if (unlikely(redo_chain_is_passthrough(c))) {
-		redo_gate_pass(c, bio);
-		return;
-	}
-	/* What was begun before, the gate waits for; nothing is taken of a delta that may go. */
-	if (unlikely(READ_ONCE(c->gate)) && bio_op(bio) != REQ_OP_READ) {
-		redo_gate_hold(c, bio);
-		return;
-	}
 	if (bio_op(bio) != REQ_OP_READ && !write) {
 		redo_discard(c, bio);
 		return;
@@ -721,4 +712,26 @@ void redo_bio_process(struct redo_chain *c, struct bio *bio)
 			break;
 		}
 	}
+}
+
+/* Whoever is past the gate is counted: nothing is taken of a delta that may go. */
+static void process_counted(struct redo_chain *c, struct bio *bio)
+{
+	u8 gen = redo_inflight_enter(&c->at_work);
+
+	if (unlikely(READ_ONCE(c->gate))) /* pairs with redo_gate_close() */
+		redo_gate_hold(c, bio);
+	else
+		process(c, bio);
+	redo_inflight_leave(&c->at_work, gen);
+}
+
+void redo_bio_process(struct redo_chain *c, struct bio *bio)
+{
+	if (unlikely(redo_chain_is_passthrough(c)))
+		redo_gate_pass(c, bio);
+	else if (bio_op(bio) == REQ_OP_READ)
+		process(c, bio);
+	else
+		process_counted(c, bio);
 }

@@ -89,7 +89,7 @@ int redo_build_range(struct redo_chain *c, u64 leaf, u32 hi, u32 lo, u64 *words,
 	if (hi > lo)
 		prefetch_slots(c, leaf, hi, lo);
 	for (slot = hi; slot >= lo; slot--) {
-		if (READ_ONCE(c->slot[slot].merged))
+		if (smp_load_acquire(&c->slot[slot].merged)) /* see redo_merge_drop_slots() */
 			continue;
 		r = redo_delta_read_leaf(c->slot[slot].delta, leaf, disk);
 		if (r < 0)

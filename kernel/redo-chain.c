@@ -116,6 +116,8 @@ static int init_parts(struct redo_chain *c)
 	if (!r)
 		r = redo_inflight_init(&c->inflight);
 	if (!r)
+		r = redo_inflight_init(&c->at_work);
+	if (!r)
 		r = redo_map_init(&c->map, c->nr_grains);
 	if (!r)
 		r = redo_copyup_init(c);
@@ -160,6 +162,8 @@ void redo_chain_destroy(struct redo_chain *c)
 	redo_map_exit(&c->map);
 	if (c->inflight.cpu)
 		redo_inflight_exit(&c->inflight);
+	if (c->at_work.cpu)
+		redo_inflight_exit(&c->at_work);
 	redo_commit_exit(c);
 	for (slot = 1; slot <= c->nr_deltas; slot++)
 		redo_delta_put(c->slot[slot].delta);

@@ -108,6 +108,7 @@ struct redo_chain {
 
 	struct redo_map map;
 	struct redo_inflight inflight;
+	struct redo_inflight at_work;	/* workers with a bio in hand that is no read */
 	struct redo_waiters waiters[REDO_WAIT_BUCKETS];
 	atomic_t nr_waiting;		/* bios in all buckets; lets completions skip the lock */
 	struct rw_semaphore building;	/* write: to take directories out of the map */

@@ -2,26 +2,29 @@
 /*
  * The gate. At the beginning and at the end of an active merge the place where new
  * grains go changes under load. Writers look at the gate after they have entered the
- * in-flight count, and workers before a discard, which is not counted; so when the
- * workers have gone once round and the count's generation has passed, nobody who saw it
- * open is still under way.
+ * in-flight count, and workers with anything but a read in hand after they have entered
+ * theirs; so when the generations of both have passed, nobody who saw it open is still under
+ * way. (Not when the workers have nothing to do: cold reads may see to it that they always
+ * have.)
  */
 #include <linux/delay.h>
 #include "redo-chain.h"
 
+static void wait_for(struct redo_inflight *f)
+{
+	u64 cookie = redo_inflight_cookie(f); /* with a barrier behind the flag */
+
+	while (!redo_inflight_passed(f, cookie))
+		usleep_range(50, 200);
+}
+
 void redo_gate_close(struct redo_chain *c)
 {
-	u64 cookie;
-	int i;
-
 	spin_lock_irq(&c->lock);
 	WRITE_ONCE(c->gate, true);
 	spin_unlock_irq(&c->lock);
-	cookie = redo_inflight_cookie(&c->inflight); /* with a barrier behind the flag */
-	for (i = 0; i < REDO_WORKERS; i++)
-		flush_work(&c->worker[i].work);
-	while (!redo_inflight_passed(&c->inflight, cookie))
-		usleep_range(50, 200);
+	wait_for(&c->at_work); /* first: they send what is then in flight */
+	wait_for(&c->inflight);
 }
 
 void redo_gate_open(struct redo_chain *c)

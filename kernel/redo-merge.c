@@ -226,8 +226,12 @@ void redo_merge_drop_slots(struct redo_chain *c, u32 lo, u32 hi)
 {
 	u32 slot;
 
+	/*
+	 * From the bottom: whoever finds a slot marked finds those below it marked, or would show
+	 * what they had and it hid. Pairs with redo_build_range().
+	 */
 	for (slot = lo; slot <= hi; slot++)
-		WRITE_ONCE(c->slot[slot].merged, true);
+		smp_store_release(&c->slot[slot].merged, true);
 	redo_chain_find_top(c);
 }
 

@@ -24,6 +24,7 @@ void redo_nospace_hold(struct redo_chain *c, struct bio *bio)
 {
 	blk_status_t status = BLK_STS_OK;
 	struct redo_io *io = redo_io(bio);
+	bool again = false;
 	unsigned long flags;
 
 	redo_io_release(io); /* it may wait for long: others need the pool */
@@ -33,10 +34,14 @@ void redo_nospace_hold(struct redo_chain *c, struct bio *bio)
 		status = BLK_STS_DM_REQUEUE;
 	else if (c->space == REDO_SP_ERRORING)
 		status = BLK_STS_NOSPC;
+	else if (redo_chain_is_passthrough(c)) /* since it looked: nobody looks for space now */
+		again = true;
 	else
 		bio_list_add(&c->no_space, bio);
 	spin_unlock_irqrestore(&c->lock, flags);
-	if (status)
+	if (again)
+		redo_defer(c, bio);
+	else if (status)
 		redo_bio_finish(bio, status);
 	redo_commit_kick(c);
 }
