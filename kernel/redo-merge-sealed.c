@@ -38,6 +38,29 @@ static u32 above_source(struct redo_chain *c)
 	return slot;
 }
 
+static bool is_child_of_source(struct redo_chain *c, u32 top)
+{
+	struct redo_super sb;
+
+	redo_delta_super(c->slot[top].delta, &sb);
+	return !memcmp(sb.parent_uuid, c->merge.source, REDO_UUID_SIZE);
+}
+
+/*
+ * Nothing says which delta it was whose grains have been left out so far. It is that which
+ * lies on the source now, unless there was another one: then the source is marked.
+ */
+static bool is_another_ones(struct redo_chain *c)
+{
+	u32 top = above_source(c);
+	struct redo_super sb;
+
+	if (!c->merge.goes_on || top > c->nr_deltas || !is_child_of_source(c, top))
+		return false;
+	redo_delta_super(c->slot[c->merge.hi].delta, &sb);
+	return sb.flags & REDO_SB_SHARED;
+}
+
 /* --- begin --- */
 
 static int begin_base(struct redo_chain *c)
@@ -46,7 +69,8 @@ static int begin_base(struct redo_chain *c)
 	struct redo_super sb;
 
 	redo_delta_super(bottom(c), &sb);
-	if (sb.merge_state == REDO_MERGE_BASE || sb.merge_state == REDO_MERGE_BASE_ALL) {
+	if ((sb.merge_state == REDO_MERGE_BASE || sb.merge_state == REDO_MERGE_BASE_ALL) &&
+	    !is_another_ones(c)) {
 		m->pos = sb.merge_pos;
 		m->saved_pos = m->pos;
 		return 0;
@@ -90,7 +114,7 @@ static int begin_visit(struct redo_chain *c)
 		return r;
 	redo_delta_super(c->slot[m->target ?: m->lo].delta, &sb);
 	/* All was there already, and only the end was not. */
-	if (sb.merge_state == REDO_MERGE_TAKEN || is_base_taken(&sb)) {
+	if (sb.merge_state == REDO_MERGE_TAKEN || (is_base_taken(&sb) && !is_another_ones(c))) {
 		m->copied = true;
 		return 0;
 	}
@@ -420,14 +444,6 @@ static int reparent_top(struct redo_chain *c, u32 top)
 			return r;
 	}
 	return redo_delta_reparent(c->slot[top].delta, &to);
-}
-
-static int is_child_of_source(struct redo_chain *c, u32 top)
-{
-	struct redo_super sb;
-
-	redo_delta_super(c->slot[top].delta, &sb);
-	return !memcmp(sb.parent_uuid, c->merge.source, REDO_UUID_SIZE);
 }
 
 static int mark_taken(struct redo_chain *c)
