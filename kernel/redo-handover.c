@@ -39,6 +39,27 @@ static bool extends(const struct redo_target *t, const struct redo_chain *old)
 	return true;
 }
 
+/*
+ * The line begins with all of the old one that counts still, which is what the target shows.
+ * It gets a chain of its own, and that finds the merge on the disks.
+ */
+static bool goes_on_with(const struct redo_target *t, const struct redo_chain *old)
+{
+	u32 slot, i = 0;
+
+	if (!t->writable || old->len != t->ti->len || old->slot[0].bdev != t->base->bdev)
+		return false;
+	for (slot = 1; slot <= old->nr_deltas; slot++) {
+		if (old->slot[slot].merged)
+			continue;
+		while (i < t->nr_deltas && t->merged[i])
+			i++;
+		if (i == t->nr_deltas || t->delta[i++] != old->slot[slot].delta)
+			return false;
+	}
+	return true;
+}
+
 /* While its chain is merging a table is only replaced by one that goes on with it. */
 int redo_target_check_merge(struct redo_target *t)
 {
@@ -48,7 +69,7 @@ int redo_target_check_merge(struct redo_target *t)
 	mutex_lock(&redo_chains_mutex);
 	old = redo_chain_find(dm_table_get_md(t->ti->table), t->ti->begin);
 	if (old && redo_merge_busy(old) && READ_ONCE(old->mode) == REDO_MODE_RW &&
-	    !extends(t, old)) {
+	    !extends(t, old) && !goes_on_with(t, old)) {
 		DMERR("%s: its deltas are being merged: the line must have them all, in their order, or wait for the end",
 		      dm_device_name(old->md));
 		r = -EBUSY;
@@ -274,6 +295,7 @@ static int switch_chain(struct redo_target *t, struct redo_chain **dismissed,
 		*unused = take_over(t, old);
 	} else if (old) {
 		redo_chain_unlist(old);
+		redo_merge_inherit(t->chain, old);
 		*dismissed = old;
 	}
 	c = t->chain;
@@ -325,6 +347,8 @@ static int do_handover(struct redo_target *t)
 
 	note_lost_writes(t);
 	r = redo_validate_chain(t, t->nr_deltas);
+	if (!r)
+		r = redo_target_check_merge(t); /* it may have begun after the load */
 	if (!r)
 		r = switch_chain(t, &dismissed, &unused);
 	if (unused)

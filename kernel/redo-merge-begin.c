@@ -405,6 +405,13 @@ static bool find_plan(struct redo_chain *c, struct plan *p)
 	return false;
 }
 
+void redo_merge_inherit(struct redo_chain *c, const struct redo_chain *old)
+{
+	c->merge.percent = old->merge.percent;
+	c->merge.mib = old->merge.mib;
+	c->merge.was_paused = READ_ONCE(old->merge.run) == REDO_MERGE_PAUSED;
+}
+
 int redo_merge_find(struct redo_chain *c)
 {
 	enum redo_merge_run run = REDO_MERGE_RUNNING;
@@ -424,6 +431,8 @@ int redo_merge_find(struct redo_chain *c)
 	} else if (redo_merge_check_holders(c, p.target)) {
 		redo_merge_note_error(c, -EBUSY, 0, 0);
 		run = REDO_MERGE_FAILED;
+	} else if (c->merge.was_paused) {
+		run = REDO_MERGE_PAUSED;
 	}
 	redo_merge_set_run(c, run);
 	mutex_unlock(&redo_chains_mutex);

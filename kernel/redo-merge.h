@@ -84,6 +84,7 @@ struct redo_merge {
 	u64 error_grain, error_len;
 
 	/* Written while there is none or nothing runs; redo_chains_mutex or suspended. */
+	bool was_paused;		/* in the chain before this one, of the same device */
 	bool all;			/* merge_all */
 	bool goes_on;			/* its first step: the next one goes into the base, too */
 	bool active;			/* the source is the active delta */
@@ -144,6 +145,8 @@ int redo_merge_message(struct redo_chain *c, unsigned int argc, char **argv, cha
 bool redo_merge_is_message(const char *word);
 /* preresume, after the chain was brought up: go on with what the disks say was begun. */
 int redo_merge_find(struct redo_chain *c);
+/* @c takes the place of @old, which is suspended: what was said of its merge holds on. */
+void redo_merge_inherit(struct redo_chain *c, const struct redo_chain *old);
 /*
  * Another chain at work uses the target: names it. redo_chains_mutex held.
  * -EBUSY.
