@@ -624,9 +624,21 @@ bool redo_prepare_leaf(struct redo_chain *c, struct bio *bio)
 	return true;
 }
 
+/* In an active merge: will the source be told of the write? */
+static bool needs_room(struct redo_chain *c, struct bio *bio)
+{
+	u64 word;
+
+	rcu_read_lock();
+	word = redo_map_word(&c->map, redo_sector_to_grain(c, bio->bi_iter.bi_sector));
+	rcu_read_unlock();
+	return redo_chain_is_new(c, word) && redo_home_unmaps(c, word);
+}
+
 /*
  * In an active merge with room in the source for its UNMAP, whether it will need one or
- * not: a leaf of zeroes that is one pointer becomes a block.
+ * not: a leaf of zeroes that is one pointer becomes a block. Where there is no room, only those
+ * wait who need it.
  */
 bool redo_prepare_change(struct redo_chain *c, struct bio *bio)
 {
@@ -637,6 +649,8 @@ bool redo_prepare_change(struct redo_chain *c, struct bio *bio)
 	if (!redo_chain_goes_down(c) || io->change->reserved_top)
 		return true;
 	if (redo_delta_reserve(c->active, 1)) {
+		if (!needs_room(c, bio))
+			return true;
 		schedule_timeout_uninterruptible(max(HZ / 50, 1)); /* the merge makes room */
 		redo_nospace_hold(c, bio);
 		return false;

@@ -85,7 +85,7 @@ struct batch {
 	u32 from, to;		/* words that were looked at */
 	bool any;		/* some are closed ... */
 	bool zeroes;		/* ... and some of them zero: the source's leaf may be one pointer */
-	bool reserved;		/* room in the source for its being a block */
+	bool reserved, reserved_home;	/* room in the source, the target, for one more leaf */
 	bool lost;		/* the first one is */
 	u32 done;		/* words before it have been dealt with */
 };
@@ -378,6 +378,24 @@ static void open_in_target(struct redo_chain *c, struct batch *b)
 
 /* --- a batch --- */
 
+/*
+ * Does the source need a block for the leaf? Only if one pointer says now that all of it is
+ * zero, and the batch takes a part. A source that is full is emptied without any.
+ */
+static bool splits_zero_leaf(struct redo_chain *c, const struct batch *b)
+{
+	const struct redo_merge_buf *buf = c->merge.buf;
+	u32 end = min_t(u64, REDO_FANOUT, c->nr_grains - b->start), i;
+	bool all = true;
+
+	for (i = 0; i < end; i++) {
+		if (redo_word_state(buf->source[i]) != REDO_W_ZERO)
+			return false;
+		all &= redo_word_state(buf->closed[i]) == REDO_W_ZERO;
+	}
+	return !all;
+}
+
 /* What metadata may need more, in each of both; most batches need none. */
 static int reserve(struct redo_chain *c, struct batch *b)
 {
@@ -385,24 +403,24 @@ static int reserve(struct redo_chain *c, struct batch *b)
 
 	if (!b->zeroes)
 		return 0;
-	r = redo_delta_reserve(source(c), 1);
-	if (r || !c->alloc) {
-		b->reserved = !r;
-		return r;
+	if (splits_zero_leaf(c, b)) {
+		r = redo_delta_reserve(source(c), 1);
+		if (r)
+			return r;
+		b->reserved = true;
 	}
+	if (!c->alloc)
+		return 0;
 	r = redo_delta_reserve(c->alloc, 1);
-	if (r)
-		redo_delta_unreserve(source(c), 1);
-	b->reserved = !r;
+	b->reserved_home = !r;
 	return r;
 }
 
 static void unreserve(struct redo_chain *c, struct batch *b)
 {
-	if (!b->reserved)
-		return;
-	redo_delta_unreserve(source(c), 1);
-	if (c->alloc)
+	if (b->reserved)
+		redo_delta_unreserve(source(c), 1);
+	if (b->reserved_home)
 		redo_delta_unreserve(c->alloc, 1);
 }
 
