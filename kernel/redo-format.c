@@ -64,6 +64,7 @@ CHECK_OFFSET(struct redo_disk_label, snap_name, 192);
 CHECK_OFFSET(struct redo_disk_label, description, 320);
 CHECK_OFFSET(struct redo_disk_label, base_path, 832);
 CHECK_OFFSET(struct redo_disk_label, host, 1344);
+CHECK_OFFSET(struct redo_disk_label, store, 1472);
 CHECK_SIZE(struct redo_disk_node, REDO_BLOCK_SIZE);
 CHECK_OFFSET(struct redo_disk_node, word, 64);
 CHECK_SIZE(struct redo_disk_unit, 520);
@@ -468,6 +469,7 @@ void redo_pack_label(void *block, const u8 *uuid, u64 blocknr, u64 generation,
 	copy_name(dl->description, label->description, REDO_TEXT_SIZE);
 	copy_name(dl->base_path, label->base_path, REDO_TEXT_SIZE);
 	copy_name(dl->host, label->host, REDO_NAME_SIZE);
+	copy_name(dl->store, label->store, REDO_TEXT_SIZE);
 	redo_seal_block(block, REDO_BLOCK_SIZE);
 }
 
@@ -486,6 +488,7 @@ enum redo_bad redo_unpack_label(const void *block, const u8 *uuid, u64 blocknr,
 	copy_name(label->description, dl->description, REDO_TEXT_SIZE);
 	copy_name(label->base_path, dl->base_path, REDO_TEXT_SIZE);
 	copy_name(label->host, dl->host, REDO_NAME_SIZE);
+	copy_name(label->store, dl->store, REDO_TEXT_SIZE);
 	return REDO_OK;
 }
 

@@ -166,7 +166,8 @@ struct redo_disk_label {
 	char description[REDO_TEXT_SIZE];/* 320 */
 	char base_path[REDO_TEXT_SIZE];	/*  832 where the base was seen last: a hint */
 	char host[REDO_NAME_SIZE];	/* 1344 that formatted it */
-	__u8 reserved[2624];		/* 1472 zero */
+	char store[REDO_TEXT_SIZE];	/* 1472 of the volume or file that was made for it; empty: none was */
+	__u8 reserved[2112];		/* 1984 zero */
 };					/* 4096 */
 
 /*
@@ -322,6 +323,7 @@ struct redo_label {
 	char description[REDO_TEXT_SIZE];
 	char base_path[REDO_TEXT_SIZE];
 	char host[REDO_NAME_SIZE];
+	char store[REDO_TEXT_SIZE];
 };
 
 /* A run of grains of one state, as a journal record says it. */

@@ -478,6 +478,7 @@ static struct redo_label *redo_test_label(struct kunit *test)
 	strscpy(l->description, "before the upgrade", sizeof(l->description));
 	strscpy(l->base_path, "/dev/vg/vm7", sizeof(l->base_path));
 	strscpy(l->host, "node1", sizeof(l->host));
+	strscpy(l->store, "vm7-monday", sizeof(l->store));
 	return l;
 }
 
@@ -496,7 +497,8 @@ static void redo_label_round_trip(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, (char *)block + 320, "before the upgrade");
 	KUNIT_EXPECT_STREQ(test, (char *)block + 832, "/dev/vg/vm7");
 	KUNIT_EXPECT_STREQ(test, (char *)block + 1344, "node1");
-	KUNIT_EXPECT_NULL(test, memchr_inv(block + 1472, 0, 2624));
+	KUNIT_EXPECT_STREQ(test, (char *)block + 1472, "vm7-monday");
+	KUNIT_EXPECT_NULL(test, memchr_inv(block + 1984, 0, 2112));
 
 	REDO_EXPECT_BAD(test, REDO_OK,
 			redo_unpack_label(block, label_uuid, REDO_LABEL_BLOCK_A, out));
@@ -505,6 +507,7 @@ static void redo_label_round_trip(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, out->description, in->description);
 	KUNIT_EXPECT_STREQ(test, out->base_path, in->base_path);
 	KUNIT_EXPECT_STREQ(test, out->host, in->host);
+	KUNIT_EXPECT_STREQ(test, out->store, in->store);
 }
 
 static void redo_label_refused(struct kunit *test)
@@ -529,7 +532,7 @@ static void redo_label_terminated(struct kunit *test)
 	u8 *block = redo_test_block(test);
 
 	redo_pack_label(block, label_uuid, 3, 5, l);
-	memset(block + 64, 'x', 1472 - 64);
+	memset(block + 64, 'x', 1984 - 64);
 	redo_test_mend(block, REDO_BLOCK_SIZE);
 	if (redo_unpack_label(block, label_uuid, 3, l) != REDO_OK)
 		return;	/* refusing is as good */
@@ -538,6 +541,7 @@ static void redo_label_terminated(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, strnlen(l->description, REDO_TEXT_SIZE), (size_t)511);
 	KUNIT_EXPECT_EQ(test, strnlen(l->base_path, REDO_TEXT_SIZE), (size_t)511);
 	KUNIT_EXPECT_EQ(test, strnlen(l->host, REDO_NAME_SIZE), (size_t)127);
+	KUNIT_EXPECT_EQ(test, strnlen(l->store, REDO_TEXT_SIZE), (size_t)511);
 }
 
 static void redo_names(struct kunit *test)

@@ -27,6 +27,7 @@ int redo_probe_node(const char *path, struct redo_node *n)
 		redo_copy_clean(n->label.description, label.description, REDO_TEXT_SIZE);
 		redo_copy_clean(n->label.base_path, label.base_path, REDO_TEXT_SIZE);
 		redo_copy_clean(n->label.host, label.host, REDO_NAME_SIZE);
+		redo_copy_clean(n->label.store, label.store, REDO_TEXT_SIZE);
 		if (!redo_name_valid(n->label.chain_name))
 			n->label.chain_name[0] = '\0';
 		if (!redo_name_valid(n->label.snap_name))

@@ -222,6 +222,8 @@ int make_delta(const struct redo_set *set, const struct redo_chain *c, const cha
 		r = find_store(c, t, device, store_name, &d->store);
 	if (r)
 		return r;
+	if (d->store.created)
+		redo_copy(a.label.store, store_basename(&d->store), sizeof(a.label.store));
 	r = format_store(&a, d);
 	if (r && d->store.created) {
 		redo_copy(text, redo_last_error(), sizeof(text));

@@ -145,6 +145,7 @@ static void dump_label(struct dump *d)
 	add_text(o, "snapshot", l.snap_name);
 	add_text(o, "description", l.description);
 	add_text(o, "base_path", l.base_path);
+	add_text(o, "store", l.store);
 	add_text(o, "host", l.host);
 }
 

@@ -2,14 +2,20 @@
 /* What becomes of the device of a delta that is out of its chain. */
 #include "tool.h"
 
-/* Was this device made by us? Its name says so. */
+const char *store_basename(const struct redo_store *s)
+{
+	const char *name = s->lv[0] ? s->lv : s->file, *slash = strrchr(name, '/');
+
+	return slash ? slash + 1 : name;
+}
+
+/*
+ * Was this device made by us for this delta? Its label says so: any name that we would give a
+ * device, somebody else may have given his.
+ */
 static bool made_by_tool(const struct redo_node *n, const struct redo_store *s)
 {
-	char want[2 * REDO_NAME_SIZE + 2];
-	const char *name = strrchr(s->lv[0] ? s->lv : s->file, '/');
-
-	snprintf(want, sizeof(want), "%s-%s", n->chain, n->label.snap_name);
-	return name && !strncmp(name + 1, want, strlen(want));
+	return n->label.store[0] && !strcmp(n->label.store, store_basename(s));
 }
 
 int retire(const struct redo_node *n, bool gone)

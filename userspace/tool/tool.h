@@ -176,6 +176,8 @@ int refuse_holders(const struct redo_set *set, const struct merge_range *m, cons
 bool marked_shared(const struct merge_range *m);
 
 /* release.c */
+/* Of its volume or file; "": it is neither. */
+const char *store_basename(const struct redo_store *s);
 /* @gone: it names no point any more. */
 int retire(const struct redo_node *n, bool gone);
 /*
