@@ -158,11 +158,16 @@ redosetup deactivate old
 says "^old: consolidation needed: left over: $e3 \\(prepared and never used\\)" list old
 redosetup consolidate -y old > /dev/null
 tool_refuses 1 "$e3" show "$e3"
+redosetup format --parent "$e1" --chain old --snapshot o9 "$e3"
 dd if=/dev/zero of="$e1" bs=1M count=1 conv=fsync,notrunc status=none
-redosetup list old > "$SCRATCH/said" 2> /dev/null
-grep -q "^old: consolidation needed: left over: $e2 (its chain is gone)" "$SCRATCH/said" ||
-	fail "list: $(cat "$SCRATCH/said")"
-says "$e2 \\(its chain is gone\\): kept.*--force" consolidate -y old
-redosetup show "$e2" > /dev/null
+redosetup list old > "$SCRATCH/list" 2> /dev/null
+# what was never used may be the top of what is away
+for d in "$e2" "$e3"; do
+	grep -q "^old: consolidation needed: left over: .*$d (its chain is gone)" "$SCRATCH/list" ||
+		fail "list: $(cat "$SCRATCH/list")"
+	says "$d \\(its chain is gone\\).*: kept.*--force" consolidate -y old
+	redosetup show "$d" > /dev/null
+done
 redosetup consolidate --force -y old > /dev/null
 tool_refuses 1 "$e2" show "$e2"
+tool_refuses 1 "$e3" show "$e3"

@@ -14,7 +14,8 @@ enum orphan orphan_kind(const struct redo_set *set, const struct redo_node *n)
 {
 	if (redo_node_gone(n))
 		return ORPHAN_MERGED;
-	if (n->sb.state == REDO_STATE_NEW && !n->counts)
+	/* Where what it lies on is away, so may be what it is the top of. */
+	if (n->sb.state == REDO_STATE_NEW && !n->counts && !parent_is_missing(n))
 		return ORPHAN_UNUSED;
 	if (n->sb.state == REDO_STATE_RETIRED && !is_holder(set, n))
 		return ORPHAN_DROPPED;
