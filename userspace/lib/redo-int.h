@@ -381,7 +381,7 @@ struct redo_reg_entry {
 	u64 sectors;
 	bool swapped;			/* the dm device of that name was put on top of its own table */
 	bool deltas;			/* it has got some: without them it must not come up */
-	char merged[REDO_UUID_STR_SIZE];	/* but for this tree's, if they have gone into the base */
+	char merged[REDO_UUID_STR_SIZE];	/* the present when all began to be merged: the last to go */
 	char features[REDO_TEXT_SIZE];	/* a list: features.c */
 };
 

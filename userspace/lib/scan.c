@@ -297,26 +297,36 @@ static int match_live(struct scan *s)
 	return r;
 }
 
-/*
- * Have the deltas of the tree that was being merged all gone into the base? Then
- * one that never was sealed has gone from there.
- */
-static bool all_merged(const struct redo_set *set, const char *tree)
+/* The delta with that UUID, in text; NULL: on no device. */
+static const struct redo_node *find_text(const struct redo_set *set, const char *text)
 {
 	char uuid[REDO_UUID_STR_SIZE];
-	bool last = false;
 
-	for (u32 i = 0; *tree && i < set->nr_nodes; i++) {
-		const struct redo_node *n = &set->node[i];
-
-		redo_uuid_str(n->sb.tree_uuid, uuid);
-		if (strcmp(uuid, tree))
-			continue;
-		if (!redo_node_gone(n))
-			return false;
-		last |= redo_uuid_nil(n->sb.parent_uuid) && !n->sb.content_generation;
+	for (u32 i = 0; *text && i < set->nr_nodes; i++) {
+		redo_uuid_str(set->node[i].sb.uuid, uuid);
+		if (!strcmp(uuid, text))
+			return &set->node[i];
 	}
-	return last;
+	return NULL;
+}
+
+/*
+ * Has the delta that was the present when all began to be merged gone into the base? If it
+ * never was sealed it was the last to go. (Of others of its tree nothing follows: one that a
+ * revert gave up may be as empty of a parent and as gone, while the present is away.)
+ */
+static bool all_merged(const struct redo_set *set, const char *present)
+{
+	const struct redo_node *last = find_text(set, present);
+
+	if (!last || !redo_node_gone(last) || last->sb.content_generation ||
+	    !redo_uuid_nil(last->sb.parent_uuid))
+		return false;
+	for (u32 i = 0; i < set->nr_nodes; i++)
+		if (redo_uuid_eq(set->node[i].sb.tree_uuid, last->sb.tree_uuid) &&
+		    !redo_node_gone(&set->node[i]))
+			return false;
+	return true;
 }
 
 static int add_registered(struct scan *s)

@@ -630,7 +630,7 @@ int expect_bare(const struct redo_chain *c, u64 base)
 	if (r || redo_step("remember in %s that chain %s may become its base alone",
 			   redo_reg_path(), c->name))
 		return r;
-	redo_uuid_str(c->tree_uuid, e.merged);
+	redo_uuid_str(c->present ? c->present->sb.uuid : c->tree_uuid, e.merged);
 	return redo_reg_set(&e);
 }
 
