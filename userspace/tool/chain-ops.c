@@ -332,6 +332,30 @@ int table_up_to(const struct redo_set *set, struct redo_node *top, u64 base, str
 	return 0;
 }
 
+/*
+ * Between the scan and now it may have been deleted, and what it was the content of changed.
+ * From now on the kernel sees us there.
+ */
+int still_point(const struct redo_node *point)
+{
+	struct redo_node now;
+
+	if (redo_probe_node(point->path, &now) || !redo_uuid_eq(now.sb.uuid, point->sb.uuid) ||
+	    redo_node_gone(&now))
+		return redo_err(ESTALE, "%s@%s: was deleted just now", point->chain,
+				point->label.snap_name);
+	return 0;
+}
+
+void drop_device(const char *name)
+{
+	char text[1024];
+
+	redo_copy(text, redo_last_error(), sizeof(text));
+	redo_dm_remove(name);
+	redo_err(EIO, "%s", text);
+}
+
 int still_line(const struct redo_set *set, const struct redo_chain *c, const struct redo_node *top)
 {
 	for (const struct redo_node *n = top; n; n = n->parent)

@@ -67,6 +67,20 @@ static int register_linked(const struct clone *k)
 	return r;
 }
 
+/* It has been active for a moment, on what was no more the point. */
+static void drop_clone(const char *name, const struct new_delta *d)
+{
+	char text[1024];
+
+	drop_device(name);
+	redo_copy(text, redo_last_error(), sizeof(text));
+	if (d->store.created)
+		redo_store_remove(&d->store);
+	else
+		redo_wipe_header(d->store.path);
+	redo_err(ESTALE, "%s", text);
+}
+
 static int linked(struct clone *k)
 {
 	char store[2 * REDO_NAME_SIZE + 2];
@@ -82,8 +96,13 @@ static int linked(struct clone *k)
 	k->table.delta[k->table.nr_deltas++] = d.rdev;
 	set_features(k->c, k->features, &k->table);
 	r = create_chain(k->name, &k->table, false);
-	if (r)
+	if (r) {
 		drop_delta(&d, k->point->parent);
+		return r;
+	}
+	r = opts.dry_run ? 0 : still_point(k->point);
+	if (r)
+		drop_clone(k->name, &d);
 	else if (k->features[0])
 		r = register_linked(k);
 	return r;
@@ -107,7 +126,9 @@ static int copy_point(struct clone *k)
 	free(params);
 	if (r)
 		return r;
-	r = redo_dm_info(view, &info);
+	r = still_point(k->point);
+	if (!r)
+		r = redo_dm_info(view, &info);
 	if (!r)
 		r = redo_dev_path(makedev(info.major, info.minor), path, sizeof(path));
 	if (!r)

@@ -104,6 +104,19 @@ static int barrier(struct job *jobs, int nr)
 	return r;
 }
 
+/* Somebody else may have loaded a table in between, and ours has never come up. */
+static int has_come_up(struct job *j)
+{
+	struct redo_table t;
+	int r = redo_dm_redo_table(j->c->dm_name, &t);
+
+	if (r || (t.nr_deltas && t.delta[t.nr_deltas - 1] == j->delta.rdev))
+		return r;
+	j->done = false;
+	return redo_err(EBUSY, "%s@%s: was not taken: another table was loaded for %s at the same time; try again",
+			j->chain, j->snap, j->c->dm_name);
+}
+
 static int take(struct redo_set *set, struct job *jobs, int nr)
 {
 	int made = 0, r = 0;
@@ -119,6 +132,8 @@ static int take(struct redo_set *set, struct job *jobs, int nr)
 	}
 	if (!r)
 		r = barrier(jobs, nr);
+	for (int i = 0; !r && i < nr; i++)
+		r = has_come_up(&jobs[i]);
 	for (int i = 0; r && i < made; i++) {
 		if (!jobs[i].done)
 			drop_delta(&jobs[i].delta, jobs[i].top);

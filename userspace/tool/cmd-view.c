@@ -75,6 +75,11 @@ static int show_point(struct redo_set *set, const char *chain, const char *snap,
 		t.sectors = point->sb.virtual_sectors;
 		set_features(c, "", &t);
 		r = create_view(name, &t);
+		if (!r && !opts.dry_run) {
+			r = still_point(point);
+			if (r)
+				drop_device(name);
+		}
 	}
 	if (!r && !opts.dry_run)
 		say("%s/%s", redo_dm_dir(), name);

@@ -139,6 +139,10 @@ void drop_delta(const struct new_delta *d, const struct redo_node *parent);
 /* base + line up to @top (NULL: base alone). */
 int table_up_to(const struct redo_set *set, struct redo_node *top, u64 base,
 		struct redo_table *t);
+/* Is the point there still, now that its device is? Else -ESTALE. */
+int still_point(const struct redo_node *point);
+/* What was made a moment ago goes again; the error stays the one that there was. */
+void drop_device(const char *name);
 /* Does nothing change in what the point under @top, a view's or clone's, consists of? */
 int still_line(const struct redo_set *set, const struct redo_chain *c, const struct redo_node *top);
 /* Where the chain's base is now: the live table's, or found again. */
