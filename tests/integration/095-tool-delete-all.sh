@@ -17,7 +17,7 @@ rio "$base" "w 0 16M 1"
 dev=/dev/mapper/vm
 forget() {
 	local d
-	for d in v vm-redo-merge vm; do
+	for d in v vm-redo-merge lab vm; do
 		rmdm $d
 	done
 	rm -f "$SCRATCH"/vm-*.redo
@@ -151,3 +151,63 @@ holds "$base" model
 redosetup activate vm
 status_is vm $ST_MODE passthrough || fail "after an offline delete: $(status vm)"
 redosetup deactivate vm
+
+# a clone on a branch, though it is not active: it would lose what it has below
+make_blank() {
+	local d
+	for d in "$d1" "$d2" "$d3" "$d4"; do
+		dd if=/dev/zero of="$d" bs=1M count=1 conv=notrunc status=none
+	done
+}
+make_blank
+redosetup activate vm
+redosetup snapshot vm@e1 --delta "$d1"
+change 1
+redosetup snapshot vm@e2 --delta "$d2"
+keep e2 model
+change 2
+redosetup revert -y vm@e1 --delta "$d3" > /dev/null
+redosetup clone vm@e2 lab --delta "$d4"
+redosetup deactivate lab
+tool_refuses 1 "vm: is in use by chain lab \\($d4\\)" delete -y --all vm
+redosetup activate lab
+holds /dev/mapper/lab e2
+redosetup deactivate lab
+dd if=/dev/zero of="$d4" bs=1M count=1 conv=fsync,notrunc status=none
+redosetup view --name v vm@e2 > /dev/null
+tool_refuses 1 'vm@e2: is in use by view v,' delete -y vm@e2
+redosetup view --remove v
+redosetup delete --all -y vm > /dev/null
+make_blank
+
+# a file of somebody's own stays, though its name is one that the tool would have given
+truncate -s 32M "$SCRATCH/vm-f1.redo"
+loop=$(losetup -f --show "$SCRATCH/vm-f1.redo")
+defer losetup -d "$loop"
+cat $dev > "$SCRATCH/model"
+redosetup snapshot vm@f1 --delta "$loop"
+change 1
+redosetup delete -y vm@f1 > "$SCRATCH/out"
+grep -q "$loop: .*free" "$SCRATCH/out" || fail "f1: $(cat "$SCRATCH/out")"
+[[ -e $SCRATCH/vm-f1.redo ]] || fail "somebody's file was removed"
+holds $dev model
+
+# the register does not take a delta that a revert gave up for the one that all ended with
+redosetup snapshot vm@g1 --delta "$d1"
+change 1
+redosetup revert -y vm@g1 --delta "$d2" > /dev/null
+redosetup snapshot vm@g2 --delta "$d3"
+redosetup delete -y vm@g1 > /dev/null
+[[ $(poke "$d1" get sb merge_state) -eq 6 ]] || fail "$d1 is not gone"
+cat $dev > "$SCRATCH/model"
+change 2
+redosetup delete --all -y --throttle 1MiB vm > /dev/null 2>&1 &
+wait_for 30 status_is vm $ST_MERGE running
+redosetup consolidate --pause vm
+kill $!
+tool=$(pgrep -f 'redosetup delete --all') && kill "$tool"
+redosetup deactivate vm > /dev/null
+tool_refuses 1 'vm: its deltas are not on any device looked at' activate --device "$d1" vm
+redosetup activate vm
+holds $dev model
+redosetup deactivate vm > /dev/null

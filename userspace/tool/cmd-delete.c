@@ -206,6 +206,41 @@ static int look_at_all(struct del *d)
 	return r;
 }
 
+static bool is_dropped(const struct del *d, const struct redo_node *n)
+{
+	for (u32 i = 0; i < d->nr_drop; i++)
+		if (d->drop[i] == n)
+			return true;
+	return false;
+}
+
+/* Is @n what is dropped, or on top of it? */
+static bool needs_dropped(const struct del *d, const struct redo_node *n)
+{
+	for (; n; n = n->parent)
+		if (is_dropped(d, n) || n == d->nameless)
+			return true;
+	return false;
+}
+
+/* Others who stand on what is dropped: they would lose what is below them. */
+static int refuse_on_dropped(const struct del *d)
+{
+	for (u32 i = 0; i < d->set.nr_nodes; i++) {
+		const struct redo_node *n = &d->set.node[i];
+
+		if (n->counts && n->sb.state != REDO_STATE_RETIRED && !is_dropped(d, n) &&
+		    n != d->nameless && needs_dropped(d, n))
+			return redo_err(EBUSY, "%s: is in use by chain %s (%s), which would lose what it has below; deactivate and delete that first",
+					d->what, n->chain, n->path);
+	}
+	for (u32 i = 0; i < d->set.nr_views; i++)
+		if (needs_dropped(d, redo_find_rdev(&d->set, d->set.view[i].top)))
+			return redo_err(EBUSY, "%s: is in use by view %s, which would lose what it has below; remove that first",
+					d->what, d->set.view[i].name);
+	return 0;
+}
+
 /* What is dropped stands on nothing any more. */
 static void forget_dropped(struct del *d)
 {
@@ -314,6 +349,8 @@ static int look(struct del *d, const char *chain, const char *snap)
 	if (d->nr < 0)
 		return d->nr;
 	r = snap ? look_at_point(d, snap) : look_at_all(d);
+	if (!r)
+		r = refuse_on_dropped(d);
 	if (r || !d->m.lo)
 		return r;
 	r = base_of(&d->set, d->c, &d->m.base);
