@@ -41,7 +41,8 @@ static bool extends(const struct redo_target *t, const struct redo_chain *old)
 
 /*
  * The line begins with all of the old one that counts still, which is what the target shows.
- * It gets a chain of its own, and that finds the merge on the disks.
+ * It gets a chain of its own, and that finds the merge on the disks. Devices are compared: a
+ * delta that has failed has another object in a new table.
  */
 static bool goes_on_with(const struct redo_target *t, const struct redo_chain *old)
 {
@@ -54,7 +55,7 @@ static bool goes_on_with(const struct redo_target *t, const struct redo_chain *o
 			continue;
 		while (i < t->nr_deltas && t->merged[i])
 			i++;
-		if (i == t->nr_deltas || t->delta[i++] != old->slot[slot].delta)
+		if (i == t->nr_deltas || t->dev[i++]->bdev != old->slot[slot].bdev)
 			return false;
 	}
 	return true;
