@@ -348,6 +348,30 @@ static bool map_matches(struct ctx *c, const struct cell *m, bool say)
 	return ok;
 }
 
+/* Those leaves of which the delta says something are found, and no others, dirty or not. */
+static void check_next_leaf(struct ctx *c)
+{
+	int error = 0;
+	u64 leaf, next = redo_delta_next_leaf(c->d, 0, &error);
+	bool any;
+	u32 i = 0;
+
+	while (i < c->p->n && !error) {
+		leaf = logical_of(c, i) / REDO_FANOUT;
+		for (any = false; i < c->p->n && logical_of(c, i) / REDO_FANOUT == leaf; i++)
+			any |= c->now[i].state != REDO_GRAIN_UNMAPPED;
+		if (any ? next != leaf : next <= leaf) {
+			KUNIT_FAIL(c->test, "leaf %llu %s: the next one is %llu", leaf,
+				   any ? "is used" : "is not", next);
+			return;
+		}
+		if (any)
+			next = redo_delta_next_leaf(c->d, leaf + 1, &error);
+	}
+	KUNIT_EXPECT_EQ(c->test, error, 0);
+	KUNIT_EXPECT_EQ(c->test, next, U64_MAX);
+}
+
 /* Mark the blocks of a clean tree in @used; counts leaves. */
 static void walk(struct ctx *c, struct redo_tree *t, const struct redo_ptr *ptr, u32 level,
 		 u64 index, unsigned long *used, u64 *leaves)
@@ -505,6 +529,7 @@ static void settle_state(struct ctx *c)
 	else
 		KUNIT_FAIL(c->test, "neither the last commit nor the one in flight came back");
 	c->maybe = false;
+	check_next_leaf(c);
 }
 
 static bool activate(struct ctx *c)
@@ -610,8 +635,10 @@ static void one_round(struct ctx *c)
 		ok = one_step(c);
 		if (ok && !rnd(c, 500)) {
 			ok = do_commit(c);
-			if (ok && !c->p->power)
+			if (ok && !c->p->power) {
 				KUNIT_EXPECT_TRUE(c->test, map_matches(c, c->now, true));
+				check_next_leaf(c);
+			}
 		}
 		cond_resched();
 	}
@@ -619,8 +646,10 @@ static void one_round(struct ctx *c)
 		kthread_stop(task);
 	if (ok)
 		ok = do_commit(c);
-	if (ok && redo_test_disk_steady(c->disk))
+	if (ok && redo_test_disk_steady(c->disk)) {
 		KUNIT_EXPECT_TRUE(c->test, map_matches(c, c->now, true));
+		check_next_leaf(c);
+	}
 	if (ok && rnd(c, 2)) {
 		ok = do_checkpoint(c, rnd(c, 2));
 		if (ok) {
