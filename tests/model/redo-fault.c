@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Failures one by one. A workload on a chain of redo devices - writes of all kinds,
- * snapshots, views, a revert, deactivation and activation - is run again and again;
+ * snapshots, views, a revert or merges, deactivation and activation - is run again and again;
  * in run n the n-th request to the lower devices (or the n-th allocation of the
  * module) fails. Each time: nothing hangs; what is read is right or an error; a
  * failure is told to the caller, or makes the chain read-only with a dm event, or is
@@ -29,11 +29,12 @@
 #define BATCH_MAX	5
 #define IO_MAX		128			/* sectors of a write */
 #define READ_SECTORS	(MIB / SECTOR_SIZE)
+#define MERGE_SECONDS	60
 
 static struct {
 	u64 seed, from, to, stride, seconds, sectors;
 	u32 grain, threads, watchdog, check_every;
-	bool small_journal, cut;
+	bool small_journal, cut, merges;
 	const char *redosetup;
 	struct injection inject;
 } opt = {
@@ -70,6 +71,7 @@ static struct run {
 	u32 gen;
 	u64 errors;			/* told to the caller */
 	bool broken;			/* no more than a few operations from here on */
+	bool on_base;			/* the base may take writes */
 	u32 events;			/* before the present table */
 	const char *step;
 	struct injected hit;		/* the first failure, and what it met */
@@ -311,7 +313,7 @@ static void choose_job(struct job *j, bool storm)
 		j->kind = pick < 75 ? JOB_FLUSH : pick < 87 ? JOB_DISCARD : JOB_ZERO;
 	if (j->kind == JOB_DISCARD && !run.path.depth)
 		j->kind = JOB_ZERO;
-	j->fua = j->kind == JOB_WRITE && run.path.depth && (storm || rng_percent(&run.rng, 25));
+	j->fua = j->kind == JOB_WRITE && run.path.depth && !run.on_base && (storm || rng_percent(&run.rng, 25));
 	j->how = rng_below(&run.rng, 3);
 	if (j->kind != JOB_FLUSH)
 		choose_place(j, storm ? 16 : j->kind == JOB_WRITE ? IO_MAX : 4 * IO_MAX);
@@ -564,6 +566,112 @@ static void snapshot(void)
 	new_delta(run.path.depth);
 }
 
+/* --- merges --- */
+
+static bool has_super(u32 nr, struct redo_super *sb)
+{
+	return delta_super(delta[nr].map, sb);
+}
+
+/* The word of the status that says how the merge is; "" if the chain has failed. */
+static void merge_word(char word[16])
+{
+	char *status = dmdev_status(run.dm);
+
+	if (sscanf(status, "%*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %15s", word) != 1)
+		word[0] = '\0';
+	free(status);
+}
+
+static bool merge_is(const char *word)
+{
+	char now[16];
+
+	merge_word(now);
+	return !strcmp(now, word);
+}
+
+/* False: it has stopped. */
+static bool merge_ends(void)
+{
+	double end = seconds_now() + MERGE_SECONDS;
+
+	while (merge_is("running")) {
+		if (seconds_now() > end)
+			die("the merge does not end: %s", dmdev_status(run.dm));
+		usleep(1000);
+	}
+	return merge_is("done") || merge_is("none");
+}
+
+/* The line without those that have been merged; true: it is a shorter one. */
+static bool path_shorten(void)
+{
+	struct redo_super sb;
+	u32 i, n = 0;
+
+	for (i = 0; i < run.path.depth; i++) {
+		if (has_super(run.path.delta[i], &sb) && sb.state == REDO_STATE_RETIRED &&
+		    sb.merge_state == REDO_MERGE_GONE)
+			continue;
+		run.path.delta[n++] = run.path.delta[i];
+	}
+	i = run.path.depth;
+	run.path.depth = n;
+	return i != n;
+}
+
+static void send(const char *text)
+{
+	char *answer = dmdev_message(run.dm, text);
+
+	if (!answer)
+		run.errors++;
+	free(answer);
+	notice();
+}
+
+/* Of the delta at place @i of the line; -1: of all. */
+static void merge_begin(int i)
+{
+	struct redo_super sb;
+	char text[64] = "merge_all", *at = text + sprintf(text, "merge ");
+	u32 k;
+
+	if (i < 0) {
+		strcpy(text, "merge_all");
+	} else if (has_super(run.path.delta[i], &sb)) {
+		for (k = 0; k < REDO_UUID_SIZE; k++)
+			at += sprintf(at, "%s%02x",
+				      k == 4 || k == 6 || k == 8 || k == 10 ? "-" : "", sb.uuid[k]);
+	}
+	run.on_base = i <= 0;
+	send(text);
+}
+
+/*
+ * What stops a merge is told by the status and the log. It is tried again once. Afterwards
+ * the table goes on without what is gone.
+ */
+static void merge_end(void)
+{
+	if (!usable() || run.broken)
+		return;
+	if (!merge_ends()) {
+		run.errors++;
+		check_mode();
+		if (run.broken)
+			return;
+		send("merge_resume");
+		merge_ends();
+	}
+	check_mode();
+	if (merge_is("done") && path_shorten() && !switch_to(&run.path))
+		run.broken = true;
+	run.on_base = !run.path.depth;
+	notice();
+}
+
 /* --- the workload --- */
 
 /* Runs until something has broken the chain, and a little on. */
@@ -588,6 +696,62 @@ static void cut(void)
 	for (i = 0; i < run.path.depth; i++)
 		copy_restore(&delta[run.path.delta[i]], copy[i]);
 	ledger_lost(&run.live);
+}
+
+static void merge(const char *what, int i)
+{
+	run.step = what;
+	if (!usable() || run.broken || !run.path.depth)
+		return;
+	merge_begin(i);
+	batches(2);
+	merge_end();
+	read_some(2);
+}
+
+/* Each kind of merge, with operations meanwhile; before the last one everything goes down. */
+static void workload_merges(void)
+{
+	u32 i;
+
+	run.step = "snapshots";
+	if (!activate())
+		return;
+	batches(1);
+	for (i = 0; i < 3 && !run.broken; i++) {
+		snapshot();
+		batches(2);
+	}
+	if (run.path.depth == 3)
+		merge("a merge in the middle", 1);
+	if (run.path.depth == 2)
+		merge("a merge of the oldest", 0);
+	run.step = "a snapshot";
+	snapshot();
+	batches(2);
+	if (run.path.depth == 2)
+		merge("a merge of the active one", 1);
+	run.step = "a snapshot";
+	snapshot();
+	batches(2);
+	run.step = "a merge of all";
+	if (!usable() || run.broken)
+		return;
+	send("merge_throttle 1MiB");
+	merge_begin(-1);
+	batches(1);
+	run.step = "reopening";
+	deactivate();
+	if (log_lost())
+		ledger_lost(&run.live);
+	path_shorten();
+	if (!activate())
+		return;
+	batches(1);
+	merge_end();
+	read_some(3);
+	batches(2);
+	flush();
 }
 
 static void workload(void)
@@ -644,11 +808,6 @@ static void workload(void)
 }
 
 /* --- afterwards --- */
-
-static bool has_super(u32 nr, struct redo_super *sb)
-{
-	return delta_super(delta[nr].map, sb);
-}
 
 /* Which line counts, after a reload that failed? */
 static void settle_attempt(void)
@@ -748,6 +907,21 @@ static enum ledger_view load_again(void)
 	return LEDGER_DURABLE;
 }
 
+/* Nothing is in the way any more: a merge that was begun comes to its end. */
+static void recover_merge(void)
+{
+	if (!opt.merges)
+		return;
+	if (!merge_ends()) {
+		send("merge_resume");
+		if (!merge_ends())
+			die("the merge is not resumed: %s", dmdev_status(run.dm));
+	}
+	if (path_shorten() && !switch_to(&run.path))
+		die("the chain cannot be loaded after its merge");
+	run.on_base = !run.path.depth;
+}
+
 static void recover(void)
 {
 	enum ledger_view how = LEDGER_DURABLE;
@@ -759,6 +933,7 @@ static void recover(void)
 	else if (!activate())
 		die("the chain cannot be activated again: %u deltas", run.path.depth);
 	run.broken = false;
+	recover_merge();
 	compare(run.fd, "recovered", 0, opt.sectors, &run.live, how, false);
 	check_points(LEDGER_DURABLE);
 	observe();
@@ -780,7 +955,7 @@ static void begin_run(u64 n)
 	run.stamp_seed = opt.seed * 1000000 + n;
 	rng_init(&run.rng, opt.seed, 0);	/* the same workload for every n */
 	run.path.depth = 0;
-	run.attempting = run.broken = false;
+	run.attempting = run.broken = run.on_base = false;
 	run.used = 0;
 	run.gen = 2;
 	run.errors = 0;
@@ -817,7 +992,10 @@ static bool one_run(u64 n)
 	log_begin();
 	watch(opt.watchdog);
 	inject_arm(n);
-	workload();
+	if (opt.merges)
+		workload_merges();
+	else
+		workload();
 	/* A broken chain can be brought back in place, or be removed and made again. */
 	if (rng_percent(&run.rng, 50)) {
 		inject_disarm(&f);
@@ -875,11 +1053,12 @@ static void sweep(void)
 
 static void how_to_repeat(void)
 {
-	fprintf(stderr, "at n = %llu, %s; repeat: redo-fault --seed %llu --what %s --kinds %s --scope %s --when %s --grain %u --size %llus --threads %u%s%s --from %llu --to %llu\n",
+	fprintf(stderr, "at n = %llu, %s; repeat: redo-fault --seed %llu --what %s --kinds %s --scope %s --when %s --grain %u --size %llus --threads %u%s%s%s --from %llu --to %llu\n",
 		(unsigned long long)run.n, run.step, (unsigned long long)opt.seed,
 		opt.inject.what, opt.inject.kinds, opt.inject.scope, opt.inject.when,
 		opt.grain * SECTOR_SIZE, (unsigned long long)opt.sectors, opt.threads,
 		opt.small_journal ? " --small-journal" : "", opt.cut ? " --cut" : "",
+		opt.merges ? " --merges" : "",
 		(unsigned long long)run.n, (unsigned long long)run.n);
 }
 
@@ -898,6 +1077,7 @@ static const struct option long_options[] = {
 	{ "threads", required_argument, NULL, 'j' },
 	{ "small-journal", no_argument, NULL, 'J' },
 	{ "cut", no_argument, NULL, 'C' },
+	{ "merges", no_argument, NULL, 'M' },
 	{ "redosetup", required_argument, NULL, 'R' },
 	{ "watchdog", required_argument, NULL, 'W' },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -919,6 +1099,7 @@ static const char help_text[] =
 "  --threads N      of the workload (0: one after the other, always the same order)\n"
 "  --small-journal  deltas with the smallest journal\n"
 "  --cut            the power is cut in the middle of the workload\n"
+"  --merges         another workload: each kind of merge\n"
 "  --redosetup P    program that checks the deltas offline, every tenth time\n"
 "  --watchdog N     seconds in which a run must end (90)\n"
 "  --verbose\n";
@@ -943,6 +1124,7 @@ static void parse(int argc, char **argv)
 		case 'j': opt.threads = parse_number(optarg); break;
 		case 'J': opt.small_journal = true; break;
 		case 'C': opt.cut = true; break;
+		case 'M': opt.merges = true; break;
 		case 'R': opt.redosetup = optarg; break;
 		case 'W': opt.watchdog = parse_number(optarg); break;
 		case 'v': verbose = true; break;
