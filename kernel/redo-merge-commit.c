@@ -4,6 +4,7 @@
  * source says that it has it no more. A flush covers both, in this order, whether there is
  * anything to be recorded or not: both have been written to in place.
  */
+#include <linux/slab.h>
 #include "redo-chain.h"
 
 /* Those that are to be recorded in the target, in their order. */
@@ -62,15 +63,20 @@ static int commit_source(struct redo_chain *c, struct list_head *changes)
 /* merge_source_first: the source lets go of what the target may not have yet. */
 static void mutant_commit_source(struct redo_chain *c, struct list_head *home)
 {
-	struct redo_change *change;
+	struct redo_change *change, *copy;
+	LIST_HEAD(unmap);
 
-	list_for_each_entry(change, home, list)
-		change->e.type = REDO_REC_UNMAP;
-	if (!list_empty(home) && !redo_delta_commit(c->active, home))
-		list_for_each_entry(change, home, list)
+	list_for_each_entry(change, home, list) {
+		copy = kmemdup(change, sizeof(*copy), GFP_NOIO | __GFP_NOFAIL);
+		copy->e.type = REDO_REC_UNMAP;
+		copy->e.phys = 0;
+		list_add_tail(&copy->list, &unmap);
+	}
+	if (!list_empty(&unmap) && !redo_delta_commit(c->active, &unmap))
+		list_for_each_entry(change, &unmap, list)
 			redo_delta_apply(c->active, &change->e);
-	list_for_each_entry(change, home, list)
-		change->e.type = change->e.phys ? REDO_REC_MAP : REDO_REC_ZERO;
+	list_for_each_entry_safe(change, copy, &unmap, list)
+		kfree(change);
 }
 
 int redo_commit_down(struct redo_chain *c, struct list_head *changes)

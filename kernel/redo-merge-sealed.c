@@ -492,9 +492,9 @@ static int end_visit(struct redo_chain *c)
 
 	if (WARN_ON_ONCE(top > c->nr_deltas))
 		return -EINVAL;
-	if (redo_mutant(merge_retire_early))
-		retire(c);
 	r = mark_taken(c);
+	if (!r && redo_mutant(merge_retire_early))
+		r = retire(c);
 	if (!r && is_child_of_source(c, top))
 		r = reparent_top(c, top);
 	if (!r)
