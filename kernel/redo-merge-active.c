@@ -140,7 +140,7 @@ static bool close_words(struct redo_chain *c, struct batch *b)
 {
 	struct redo_merge_buf *buf = c->merge.buf;
 	u32 end = min_t(u64, REDO_FANOUT, c->nr_grains - b->start), i;
-	u32 max = max(1U, BATCH_SECTORS / c->grain_sectors), n = 0;
+	u32 max = max(1U, redo_merge_batch_sectors(c, BATCH_SECTORS) / c->grain_sectors), n = 0;
 
 	memset(buf->closed, 0, sizeof(buf->closed));
 	for (i = b->from; i < end && n < max; i++) {

@@ -7,7 +7,7 @@
 #include "redo-chain.h"
 #include "redo-target.h"
 
-#define BATCH_SECTORS	32768U		/* 16 MiB under way */
+#define BATCH_SECTORS	32768U		/* 16 MiB under way, at most */
 #define BATCH_LEAVES	4096U		/* looked at, if there is nothing to copy */
 #define SAVE_INTERVAL	(5 * HZ)	/* how much is done again after a power cut */
 
@@ -141,6 +141,11 @@ int redo_merge_sealed_begin(struct redo_chain *c)
 
 /* --- a batch --- */
 
+static u32 batch_sectors(const struct redo_chain *c)
+{
+	return redo_merge_batch_sectors(c, BATCH_SECTORS);
+}
+
 /* The next leaf from that of @grain on in which the source says something. */
 static u64 next_leaf(struct redo_chain *c, u64 grain, int *error)
 {
@@ -273,7 +278,7 @@ static int run_to_base(struct redo_chain *c, u64 grain, u32 off, u32 len)
 /* From m->pos on, inside the leaf that was read. 0, or -ENOSPC. */
 static int copy_leaf(struct redo_chain *c, u64 *pos)
 {
-	u32 max = max(1U, BATCH_SECTORS / c->grain_sectors);
+	u32 max = max(1U, batch_sectors(c) / c->grain_sectors);
 	struct redo_merge *m = &c->merge;
 	struct redo_merge_buf *b = m->buf;
 	u64 start = *pos - redo_leaf_offset(*pos);
@@ -284,7 +289,7 @@ static int copy_leaf(struct redo_chain *c, u64 *pos)
 	for (; i < end; i += n) {
 		*pos = start + i;
 		if (redo_copies_full(&b->copies) || changes_full(b) ||
-		    m->sectors >= BATCH_SECTORS)
+		    m->sectors + b->copies.to.count >= batch_sectors(c))
 			return 0;
 		if (!b->source[i]) {
 			n = 1;
@@ -343,7 +348,7 @@ static int gather(struct redo_chain *c, u64 *pos)
 
 	for (leaves = 0; leaves < BATCH_LEAVES && !r; leaves++) {
 		if (redo_copies_full(&b->copies) || changes_full(b) ||
-		    c->merge.sectors + b->copies.to.count >= BATCH_SECTORS)
+		    c->merge.sectors + b->copies.to.count >= batch_sectors(c))
 			return 0;
 		leaf = next_leaf(c, *pos, &r);
 		if (r)

@@ -95,6 +95,18 @@ static void note_rate(struct redo_chain *c)
 	m->rate_since = jiffies;
 }
 
+#define MIB_SECTORS	2048U
+
+/* What is slow goes in small steps, four a second: not in bursts with long pauses. */
+u32 redo_merge_batch_sectors(const struct redo_chain *c, u32 max)
+{
+	u32 mib = READ_ONCE(c->merge.mib);
+
+	if (mib)
+		return min(max, mib * (MIB_SECTORS / 4));
+	return READ_ONCE(c->merge.percent) < 100 ? min(max, MIB_SECTORS) : max;
+}
+
 /* How long to wait after a batch of @sectors that has taken @spent jiffies. */
 static unsigned long throttle(const struct redo_merge *m, unsigned long spent)
 {
@@ -102,7 +114,7 @@ static unsigned long throttle(const struct redo_merge *m, unsigned long spent)
 	unsigned long due;
 
 	if (mib) {
-		due = div_u64(m->sectors * HZ, mib * 2048);
+		due = div_u64(m->sectors * HZ, mib * MIB_SECTORS);
 		return due > spent ? due - spent : 0;
 	}
 	/* A batch shorter than the clock's tick has taken a part of one. */

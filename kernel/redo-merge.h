@@ -126,6 +126,8 @@ void redo_merge_go(struct redo_chain *c);
 void redo_merge_kick(struct redo_chain *c);
 /* Is one at work, whatever its state (but done)? Any context. */
 bool redo_merge_busy(const struct redo_chain *c);
+/* Of a batch, @max where nothing is throttled. Any context. */
+u32 redo_merge_batch_sectors(const struct redo_chain *c, u32 max);
 /* Any context. */
 void redo_merge_set_run(struct redo_chain *c, enum redo_merge_run run);
 /*
