@@ -3,34 +3,37 @@
 # timeout: 900
 #
 # Random sequences of writes, flushes, discards, write-zeroes, snapshots (with I/O
-# in flight), views, clones, reverts, reloads, deactivation and activation; after
-# each step every snapshot point is compared with a model, whole. REDO_SEED sets
-# another first seed.
+# in flight), views, clones, reverts, reloads, deactivation and activation, crashes, and
+# merges of every kind that go on meanwhile; after each step every snapshot point is
+# compared with a model, whole. REDO_SEED sets another first seed.
 
 model=$TOP/build/tests/redo-model
 [[ -x $model ]] || skip "no $model"
 require_target redo
 
 seed=${REDO_SEED:-1000}
-if [[ $KERNEL == uml ]]; then
-	seconds=7 steps=25
-else
-	seconds=4 steps=10
-fi
+steps=12
+[[ $KERNEL != uml ]] || steps=15
 
-# run <redo-model option>...: as many sequences as fit into the time
+# Each view and each table waits for grace periods.
+echo 1 > /sys/kernel/rcu_expedited
+defer eval 'echo 0 > /sys/kernel/rcu_expedited'
+
+# run <sequences> <redo-model option>...
 run() {
-	local said
-	said=$("$model" --seed "$seed" --sequences 20 --steps "$steps" --seconds "$seconds" "$@")
+	local said n=$1
+	shift
+	[[ $KERNEL != kcsan ]] || n=2
+	said=$("$model" --seed "$seed" --sequences "$n" --steps "$steps" "$@")
 	echo "$said"
 	note "${said#redo-model: }"
 	seed=$((seed + 100))
 }
 
-run --grain 4K --size 16M
-run --grain 4K --size 8M+3s --no-cache
-run --grain 64K --size 12M+5s
-run --grain 1M --size 16M+2049s
-run --grain 4K --size 8M --mixed-grains --depth-max 10 --nodes-max 14
-run --grain 4K --size 6M --spare 0 --journal 64
-run --grain 4K --size 32M --every 4 --quiesced
+run 20 --grain 4K --size 4M
+run 20 --grain 4K --size 1M+3s --no-cache
+run 17 --grain 64K --size 3M+5s
+run 15 --grain 1M --size 4M+2049s
+run 16 --grain 4K --size 2M --mixed-grains --depth-max 10 --nodes-max 14
+run 15 --grain 4K --size 5M --spare 0 --journal 64
+run 2 --grain 4K --size 16M --every 4 --quiesced

@@ -28,10 +28,8 @@ struct node *node_new(struct forest *f, struct node *parent, struct lower *dev)
 	n->nr = f->next_nr++;
 	n->parent = parent;
 	n->dev = dev;
-	if (parent) {
-		n->depth = parent->depth + 1;
+	if (parent)
 		node_get(parent);
-	}
 	n->next = f->nodes;
 	f->nodes = n;
 	f->nr_nodes++;
@@ -53,6 +51,7 @@ static void node_free(struct forest *f, struct node *n)
 	f->nr_nodes--;
 	lower_put(n->dev);
 	free(n->content);
+	free(n->maybe);
 	if (n->parent)
 		node_put(f, n->parent);
 	free(n);
@@ -76,15 +75,20 @@ bool node_forget_one(struct forest *f)
 	return false;
 }
 
-struct node *node_random_sealed(struct forest *f)
+unsigned int node_depth(const struct node *n)
 {
-	unsigned int count = 0;
-	struct node *n, *found = NULL;
+	unsigned int depth = 0;
 
-	for (n = f->nodes; n; n = n->next)
-		if (node_sealed(n) && !rng_below(&f->rng, ++count))
-			found = n;
-	return found;
+	for (; n->parent; n = n->parent)
+		depth++;
+	return depth;
+}
+
+bool node_in_line(const struct node *n, const struct node *top)
+{
+	while (top && top != n)
+		top = top->parent;
+	return top;
 }
 
 static char *table_from(const struct node *n, unsigned int depth)
@@ -101,7 +105,7 @@ static char *table_from(const struct node *n, unsigned int depth)
 
 char *forest_table(const struct node *n)
 {
-	return table_from(n, n->depth);
+	return table_from(n, node_depth(n));
 }
 
 static struct dmdev *table_device(struct forest *f, const char *name,
@@ -161,6 +165,7 @@ void chain_drop(struct forest *f, struct chain *c)
 		chain_deactivate(f, c);
 	node_put(f, c->top);
 	c->top = NULL;
+	c->source = NULL;
 	free(c->content);
 }
 

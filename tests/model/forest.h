@@ -21,8 +21,9 @@ struct node {
 	struct node *parent;	/* NULL: this is the base */
 	struct lower *dev;
 	u32 *content;		/* of the snapshot point on top of it; NULL: not sealed */
+	u32 *maybe;		/* NULL, or what a sector of it may be instead */
+	bool lost;		/* the point is no more: its delta, or the base, takes something in */
 	u32 grain;		/* sectors; base: 0 */
-	unsigned int depth;	/* deltas in the chain up to here */
 	unsigned int users;	/* children, chains and views */
 	struct node *next;
 };
@@ -34,6 +35,9 @@ struct chain {
 	u32 *content;
 	struct dmdev *dm;	/* NULL: deactivated */
 	int fd;
+	/* what is being merged, whether the chain is active or not; see merges.h */
+	struct node *source;	/* its topmost delta; NULL: nothing */
+	bool all;		/* all deltas up to it, into the base */
 };
 
 struct view {
@@ -65,7 +69,7 @@ struct forest {
 	struct view view[FOREST_VIEWS];
 	/* for the report at the end */
 	u64 compared;		/* sectors */
-	unsigned int points_compared;
+	unsigned int points_compared, merges, cuts;
 };
 
 /* A base full of stamps of generation 1 and one chain without deltas over it. */
@@ -81,13 +85,17 @@ void node_put(struct forest *f, struct node *n);
 bool node_forget_one(struct forest *f);
 static inline bool node_sealed(const struct node *n)
 {
-	return n->content;
+	return n->content && !n->lost;
 }
-struct node *node_random_sealed(struct forest *f);
+/* Deltas in the chain up to @n. */
+unsigned int node_depth(const struct node *n);
+/* Is @n in the chain up to @top? */
+bool node_in_line(const struct node *n, const struct node *top);
 
 /* "<base> <n> <delta>..." for the chain up to @n; freed by the caller. */
 char *forest_table(const struct node *n);
 
+/* These two are the device's; for the merges that are found again see merges.h. */
 void chain_activate(struct forest *f, struct chain *c);
 void chain_deactivate(struct forest *f, struct chain *c);
 struct chain *chain_random(struct forest *f, bool active);
@@ -106,9 +114,11 @@ void forest_verify(struct forest *f);
 /* The same for one device. @what is for the message. */
 void content_verify(struct forest *f, int fd, const u32 *content, const char *what);
 /*
- * What the point on @n holds where two contents are possible: @before or @after.
- * A new content; dies where it is neither.
+ * What a device holds where two contents are possible: *@content becomes the one that
+ * is found, @maybe is freed. Dies where it is neither.
  */
-u32 *point_observe(struct forest *f, struct node *n, const u32 *before, const u32 *after);
+void content_settle(struct forest *f, int fd, u32 *content, u32 *maybe, const char *what);
+/* The same for the point on @n, if it has two. */
+void point_settle(struct forest *f, struct node *n);
 
 #endif /* TEST_FOREST_H */

@@ -62,7 +62,8 @@ void loopdev_open(struct loopdev *l, u64 sectors, bool cache)
 	if (control < 0)
 		die_errno("open /dev/loop-control");
 	l->sectors = sectors;
-	l->memfd = memfd_create("redo-test", MFD_CLOEXEC);
+	l->cache = cache;
+	l->memfd = memfd_create("redo-test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (l->memfd < 0 || ftruncate(l->memfd, sectors << SECTOR_SHIFT))
 		die_errno("memfd of %llu sectors", (unsigned long long)sectors);
 	while (attach(l, control))
@@ -77,6 +78,42 @@ void loopdev_close(struct loopdev *l)
 {
 	close(l->fd);
 	close(l->memfd);
+}
+
+void loopdev_freeze(struct loopdev *l)
+{
+	if (fcntl(l->memfd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE))
+		die_errno("sealing the memory of %s", l->path);
+}
+
+static void copy_range(int from, int to, off_t at, size_t len)
+{
+	char *p = mmap(NULL, len, PROT_READ, MAP_SHARED, from, at);
+	size_t done = 0;
+
+	if (p == MAP_FAILED)
+		die_errno("mmap of a memfd");
+	while (done < len) {
+		ssize_t n = pwrite(to, p + done, len - done, at + done);
+
+		if (n <= 0)
+			die_errno("writing a memfd");
+		done += n;
+	}
+	munmap(p, len);
+}
+
+void loopdev_renew(struct loopdev *l)
+{
+	struct loopdev old = *l;
+	off_t from, to = 0;
+
+	loopdev_open(l, old.sectors, old.cache);
+	while ((from = lseek(old.memfd, to, SEEK_DATA)) >= 0) {
+		to = lseek(old.memfd, from, SEEK_HOLE);
+		copy_range(old.memfd, l->memfd, from, to - from);
+	}
+	loopdev_close(&old);
 }
 
 void *loopdev_map(struct loopdev *l)

@@ -12,6 +12,7 @@ struct loopdev {
 	int memfd;
 	int fd;			/* of the loop device, O_DIRECT */
 	u64 sectors;
+	bool cache;
 	char path[32];
 	char devno[16];		/* major:minor, for table lines */
 };
@@ -19,6 +20,10 @@ struct loopdev {
 /* @cache: whether it says that it has a volatile write cache. */
 void loopdev_open(struct loopdev *l, u64 sectors, bool cache);
 void loopdev_close(struct loopdev *l);
+/* All later writes fail; again for nothing. It cannot be undone, but: */
+void loopdev_freeze(struct loopdev *l);
+/* The same content on a new device. The old one has no other users. */
+void loopdev_renew(struct loopdev *l);
 /* Its content, shared with the device. */
 void *loopdev_map(struct loopdev *l);
 void loopdev_unmap(struct loopdev *l, void *map);

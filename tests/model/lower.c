@@ -64,6 +64,41 @@ void lower_put(struct lower *l)
 	l->busy = false;
 }
 
+bool lower_can_cut(void)
+{
+	struct lower *l;
+
+	for (l = all; l; l = l->next)
+		if (l->given)
+			return false;
+	return true;
+}
+
+void lower_cut(struct rng *rng)
+{
+	struct lower *l;
+
+	for (l = all; l; l = l->next)
+		if (l->busy && rng_percent(rng, 50))
+			loopdev_freeze(&l->loop);
+	for (l = all; l; l = l->next)
+		if (l->busy)
+			loopdev_freeze(&l->loop);
+}
+
+void lower_revive(void)
+{
+	struct lower *l;
+
+	for (l = all; l; l = l->next) {
+		if (!l->busy)
+			continue;
+		loopdev_renew(&l->loop);
+		l->fd = l->loop.fd;
+		snprintf(l->devno, sizeof(l->devno), "%s", l->loop.devno);
+	}
+}
+
 void lower_release_all(void)
 {
 	while (all) {

@@ -24,6 +24,14 @@ void lower_give(const char *path);
 /* @cache: loops say that they have a write cache. */
 struct lower *lower_get(struct rng *rng, u64 sectors, bool cache);
 void lower_put(struct lower *l);
+/*
+ * From now on writes to all of them fail, one device after the other, in any order:
+ * what has completed stays. Not for given ones.
+ */
+bool lower_can_cut(void);
+void lower_cut(struct rng *rng);
+/* They are as they were then, and writable; numbers and fds are others. */
+void lower_revive(void);
 /* Detach all loops. */
 void lower_release_all(void);
 

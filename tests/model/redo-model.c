@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Random sequences of writes, snapshots, reverts, clones and the like on chains
+ * Random sequences of writes, snapshots, reverts, clones, merges and the like on chains
  * of redo devices, everything compared with a model in memory after each step.
  * A seed makes the same sequence again.
  */
@@ -136,6 +136,7 @@ int main(int argc, char **argv)
 {
 	double start = seconds_now();
 	unsigned int i, points = 0;
+	unsigned int merges = 0, cuts = 0;
 	u64 compared = 0;
 
 	parse(argc, argv);
@@ -152,10 +153,12 @@ int main(int argc, char **argv)
 		run_sequence(&f);
 		compared += f.compared;
 		points += f.points_compared;
+		merges += f.merges;
+		cuts += f.cuts;
 	}
 	lower_release_all();
-	printf("redo-model: seeds %llu to %llu, %u steps each: %llu MiB compared, %u times a snapshot point, in %.0f s\n",
-	       (unsigned long long)opt.seed, (unsigned long long)opt.seed + i - 1, opt.steps,
-	       (unsigned long long)(compared >> 11), points, seconds_now() - start);
+	printf("redo-model: %u sequences from seed %llu on, %u steps each: %llu MiB compared, %u times a snapshot point, %u deltas merged, %u cuts, in %.0f s\n",
+	       i, (unsigned long long)opt.seed, opt.steps,
+	       (unsigned long long)(compared >> 11), points, merges, cuts, seconds_now() - start);
 	return 0;
 }

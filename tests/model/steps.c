@@ -4,11 +4,15 @@
 #include <unistd.h>
 
 #include "delta.h"
+#include "merges.h"
 #include "oplog.h"
 #include "steps.h"
 
 #define BURST_MAX	24
 #define LEAF_GRAINS	REDO_FANOUT
+
+/* The table is going to change while the jobs are in flight. */
+static bool reloading;
 
 /* --- what one job does to the model --- */
 
@@ -84,6 +88,12 @@ static void place(struct forest *f, const struct chain *c, struct job *j, u64 ma
 		j->sectors = size - j->sector;
 }
 
+/* May the chain be one without deltas before the model says so? */
+static bool may_end_on_base(const struct chain *c)
+{
+	return c->source && c->source == c->top && (c->all || !c->top->parent->parent);
+}
+
 static void choose_job(struct forest *f, struct chain *c, struct job *j)
 {
 	u64 pick = rng_below(&f->rng, 100);
@@ -96,7 +106,7 @@ static void choose_job(struct forest *f, struct chain *c, struct job *j)
 		place(f, c, j, JOB_SECTORS_MAX);
 	} else if (pick < 80) {
 		j->kind = JOB_FLUSH;
-	} else if (pick < 90 && c->top->parent) {
+	} else if (pick < 90 && c->top->parent && !(reloading && may_end_on_base(c))) {
 		/* the base's own device decides what a discard does there */
 		j->kind = JOB_DISCARD;
 		place(f, c, j, f->opt.sectors);
@@ -167,9 +177,10 @@ static u32 choose_grain(struct forest *f, const struct node *parent)
 
 /*
  * A delta on @parent, formatted here or left blank for the kernel. A grain that
- * is not what the kernel would choose has to be formatted here.
+ * is not what the kernel would choose has to be formatted here, and @format: if the
+ * kernel may have another parent for it by then.
  */
-static struct node *new_delta(struct forest *f, struct node *parent)
+static struct node *new_delta(struct forest *f, struct node *parent, bool format)
 {
 	u32 normal = parent->parent ? parent->grain : REDO_GRAIN_SECTORS_MIN;
 	u32 grain = choose_grain(f, parent);
@@ -179,7 +190,7 @@ static struct node *new_delta(struct forest *f, struct node *parent)
 	struct node *n = node_new(f, parent, dev);
 
 	n->grain = grain;
-	if (grain != normal || f->opt.journal != REDO_JOURNAL_BLOCKS ||
+	if (format || grain != normal || f->opt.journal != REDO_JOURNAL_BLOCKS ||
 	    rng_percent(&f->rng, 25))
 		delta_format(dev->fd, parent->parent ? parent->dev->fd : -1, 0,
 			     f->opt.sectors, grain, f->opt.journal);
@@ -288,16 +299,14 @@ static void seal_point(struct forest *f, struct chain *c, struct node *n,
 
 	apply_all(f, c, jobs, nr_jobs, after);
 	old->content = c->content;
+	if (nr_jobs)
+		old->maybe = content_copy(f, after);
 	c->content = after;
 	c->top = n;
 	node_get(n);
 	node_put(f, old);
-	if (nr_jobs) {
-		u32 *before = old->content;
-
-		old->content = point_observe(f, old, before, after);
-		free(before);
-	}
+	if (merges_allow(f, old))
+		point_settle(f, old);
 }
 
 static bool step_snapshot(struct forest *f)
@@ -307,9 +316,9 @@ static bool step_snapshot(struct forest *f)
 	unsigned int nr_jobs = 0;
 	struct node *n;
 
-	if (!c || c->top->depth >= f->opt.depth_max)
+	if (!c || node_depth(c->top) >= f->opt.depth_max)
 		return false;
-	n = new_delta(f, c->top);
+	n = new_delta(f, c->top, may_end_on_base(c) && c->top->grain != REDO_GRAIN_SECTORS_MIN);
 	if (!f->opt.quiesced && rng_percent(&f->rng, 70)) {
 		nr_jobs = choose_jobs(f, c, jobs, BURST_MAX);
 		jobs_start(jobs, nr_jobs);
@@ -324,15 +333,33 @@ static bool step_snapshot(struct forest *f)
 	return true;
 }
 
+/* A point that may be used now, with all that is known of it; NULL: there is none. */
+static struct node *random_point(struct forest *f,
+				 bool (*allow)(struct forest *f, const struct node *n))
+{
+	unsigned int count = 0;
+	struct node *n, *found = NULL;
+
+	for (n = f->nodes; n; n = n->next)
+		if (node_sealed(n) && allow(f, n) && !rng_below(&f->rng, ++count))
+			found = n;
+	if (found)
+		point_settle(f, found);
+	return found;
+}
+
 /* Drop the present state, go on from a point: any of the tree. */
 static bool step_revert(struct forest *f)
 {
 	struct chain *c = chain_random(f, true);
-	struct node *point = node_random_sealed(f), *n, *old;
+	struct node *point, *n, *old;
 
+	if (c && c->source)
+		return merge_refuses_revert(f, c);
+	point = random_point(f, merges_allow_branch);
 	if (!c || !point)
 		return false;
-	n = new_delta(f, point);
+	n = new_delta(f, point, false);
 	switch_table(f, c, n);
 	check_grain(n);
 	old = c->top;
@@ -347,11 +374,11 @@ static bool step_revert(struct forest *f)
 static bool step_clone(struct forest *f)
 {
 	struct chain *c = chain_free_slot(f);
-	struct node *point = node_random_sealed(f);
+	struct node *point = random_point(f, merges_allow_branch);
 
 	if (!c || !point)
 		return false;
-	c->top = new_delta(f, point);
+	c->top = new_delta(f, point, false);
 	node_get(c->top);
 	c->content = content_copy(f, point->content);
 	snprintf(c->name, sizeof(c->name), "chain%u", (unsigned int)(c - f->chain));
@@ -364,9 +391,28 @@ static bool step_drop_clone(struct forest *f)
 {
 	unsigned int i = rng_between(&f->rng, 1, FOREST_CHAINS - 1);
 
-	if (!f->chain[i].top)
+	if (!f->chain[i].top || f->chain[i].source)
 		return false;
 	chain_drop(f, &f->chain[i]);
+	return true;
+}
+
+static void take_down(struct forest *f, struct chain *c)
+{
+	chain_deactivate(f, c);
+	merge_look(f, c);
+}
+
+/* False: what it lies on is being merged. @maybe: NULL, or what else it may hold. */
+static bool bring_up(struct forest *f, struct chain *c, u32 *maybe)
+{
+	if (!merges_allow(f, c->top))
+		return false;
+	merge_adopt(f, c);
+	chain_activate(f, c);
+	if (maybe)
+		content_settle(f, c->fd, c->content, maybe, c->name);
+	merge_look(f, c);
 	return true;
 }
 
@@ -376,9 +422,9 @@ static bool step_deactivate(struct forest *f)
 
 	if (!c)
 		return false;
-	chain_deactivate(f, c);
+	take_down(f, c);
 	if (rng_percent(&f->rng, 60))
-		chain_activate(f, c);
+		bring_up(f, c, NULL);
 	return true;
 }
 
@@ -386,10 +432,7 @@ static bool step_activate(struct forest *f)
 {
 	struct chain *c = chain_random(f, false);
 
-	if (!c)
-		return false;
-	chain_activate(f, c);
-	return true;
+	return c && bring_up(f, c, NULL);
 }
 
 /* The same line again, I/O in flight. */
@@ -401,7 +444,9 @@ static bool step_reload(struct forest *f)
 
 	if (!c)
 		return false;
+	reloading = true;
 	n = choose_jobs(f, c, jobs, BURST_MAX);
+	reloading = false;
 	jobs_start(jobs, n);
 	jobs_wait_some(rng_below(&f->rng, n));
 	switch_table(f, c, c->top);
@@ -414,20 +459,20 @@ static bool step_reload(struct forest *f)
 static bool step_view(struct forest *f)
 {
 	struct view *v = &f->view[rng_below(&f->rng, FOREST_VIEWS)];
-	struct node *point = node_random_sealed(f);
+	struct node *point;
 
 	if (v->node) {
 		view_close(f, v);
 		return true;
 	}
+	point = random_point(f, merges_allow);
 	if (!point)
 		return false;
 	view_open(f, v, point);
 	return true;
 }
 
-/* Everything down and up again, as at a reboot. */
-static bool step_restart(struct forest *f)
+static void all_down(struct forest *f)
 {
 	unsigned int i;
 
@@ -437,9 +482,100 @@ static bool step_restart(struct forest *f)
 	for (i = 0; i < FOREST_CHAINS; i++)
 		if (f->chain[i].dm)
 			chain_deactivate(f, &f->chain[i]);
+}
+
+/* @first: comes up whoever cannot, and may hold @maybe. */
+static void all_up(struct forest *f, struct chain *first, u32 *maybe)
+{
+	unsigned int i;
+
 	for (i = 0; i < FOREST_CHAINS; i++)
 		if (f->chain[i].top)
-			chain_activate(f, &f->chain[i]);
+			merge_look(f, &f->chain[i]);
+	if (first)
+		bring_up(f, first, maybe);
+	for (i = 0; i < FOREST_CHAINS; i++)
+		if (f->chain[i].top && &f->chain[i] != first)
+			bring_up(f, &f->chain[i], NULL);
+}
+
+/* Everything down and up again, as at a reboot. */
+static bool step_restart(struct forest *f)
+{
+	all_down(f);
+	all_up(f, NULL, NULL);
+	return true;
+}
+
+/* What was acknowledged with FUA is there, whatever else is not. */
+static void apply_durable(const struct forest *f, const struct chain *c, const struct job *jobs,
+			  unsigned int n)
+{
+	for (; n; n--, jobs++)
+		if (jobs->fua && !jobs->result)
+			apply(f, c, jobs, c->content);
+}
+
+/*
+ * At one moment the devices take no more writes, whatever is under way, and the chains
+ * are given up; what was flushed before, all the same, is there afterwards.
+ */
+static bool step_cut(struct forest *f)
+{
+	struct chain *c = chain_random(f, true);
+	struct job jobs[BURST_MAX], flush = { .kind = JOB_FLUSH };
+	unsigned int n, i;
+	u32 *after;
+
+	if (!c || !lower_can_cut())
+		return false;
+	for (i = 0; i < FOREST_CHAINS; i++) {
+		flush.fd = f->chain[i].fd;
+		if (f->chain[i].dm)
+			jobs_run_serially(&flush, 1);
+		check_results(&f->chain[i], &flush, 1);
+	}
+	n = choose_jobs(f, c, jobs, BURST_MAX);
+	jobs_start(jobs, n);
+	jobs_wait_some(rng_below(&f->rng, n));
+	lower_cut(&f->rng);
+	jobs_wait();
+	all_down(f);
+	lower_revive();
+	apply_durable(f, c, jobs, n);
+	after = content_copy(f, c->content);
+	apply_all(f, c, jobs, n, after);
+	all_up(f, c, after);
+	f->cuts++;
+	return true;
+}
+
+/* One begins, or one that has begun is disturbed or waited for. */
+static bool step_merge(struct forest *f)
+{
+	struct chain *c = chain_random(f, true);
+	struct job jobs[BURST_MAX];
+	unsigned int n = 0;
+
+	if (!c || !c->top->parent)
+		return false;
+	if (c->source && rng_percent(&f->rng, 40)) {
+		merge_finish(f, c);
+		return true;
+	}
+	if (rng_percent(&f->rng, 30)) {
+		n = choose_jobs(f, c, jobs, BURST_MAX);
+		jobs_start(jobs, n);
+		jobs_wait_some(rng_below(&f->rng, n));
+	}
+	if (c->source)
+		merge_disturb(f, c);
+	else
+		merge_begin(f, c);
+	if (n)
+		jobs_wait();
+	check_results(c, jobs, n);
+	apply_all(f, c, jobs, n, c->content);
 	return true;
 }
 
@@ -460,6 +596,8 @@ static const struct {
 	{ "reload",	5, step_reload },
 	{ "view",	6, step_view },
 	{ "restart",	2, step_restart },
+	{ "cut",	4, step_cut },
+	{ "merge",	26, step_merge },
 };
 
 static unsigned int choose_step(struct rng *r)
@@ -475,6 +613,16 @@ static unsigned int choose_step(struct rng *r)
 	return i;
 }
 
+/* Now and then: what is over is not known at once, nor is the table loaded that says so. */
+static void look_at_merges(struct forest *f)
+{
+	unsigned int i;
+
+	for (i = 0; i < FOREST_CHAINS; i++)
+		if (f->chain[i].dm && rng_percent(&f->rng, 60))
+			merge_look(f, &f->chain[i]);
+}
+
 const char *step_random(struct forest *f, unsigned int step)
 {
 	for (;;) {
@@ -484,6 +632,7 @@ const char *step_random(struct forest *f, unsigned int step)
 		say("--- step %u: %s\n", step, steps[i].name);
 		if (!steps[i].take(f))
 			continue;
+		look_at_merges(f);
 		while (f->nr_nodes > f->opt.nodes_max && node_forget_one(f))
 			;
 		return steps[i].name;

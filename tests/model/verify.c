@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "forest.h"
+#include "merges.h"
 #include "oplog.h"
 #include "stamp.h"
 
@@ -112,7 +113,7 @@ static void verify_chain(struct forest *f, struct chain *c)
 {
 	if (c->dm) {
 		content_verify(f, c->fd, c->content, c->name);
-	} else {
+	} else if (merges_allow(f, c->top)) {
 		struct view temporary = { 0 };
 		char *what = xasprintf("%s, deactivated", c->name);
 
@@ -138,6 +139,7 @@ static void verify_point(struct forest *f, struct node *n)
 	struct view temporary = { 0 }, *v = held_view(f, n);
 	char *what = xasprintf("snapshot point %u%s", n->nr, v ? " (view kept open)" : "");
 
+	point_settle(f, n);
 	if (v) {
 		content_verify(f, v->fd, n->content, what);
 	} else {
@@ -149,6 +151,12 @@ static void verify_point(struct forest *f, struct node *n)
 	free(what);
 }
 
+/* A view that was open before is not in the way of looking at it. */
+static bool can_look(struct forest *f, const struct node *n)
+{
+	return node_sealed(n) && (held_view(f, n) || merges_allow(f, n));
+}
+
 void forest_verify(struct forest *f)
 {
 	struct node *n;
@@ -158,13 +166,13 @@ void forest_verify(struct forest *f)
 		if (f->chain[i].top)
 			verify_chain(f, &f->chain[i]);
 	for (n = f->nodes; n; n = n->next)
-		if (node_sealed(n))
+		if (can_look(f, n))
 			verify_point(f, n);
 }
 
 struct observe {
-	const u32 *before, *after;
-	u32 *found;
+	u32 *before;		/* what is found goes here */
+	const u32 *after;
 	const char *what;
 };
 
@@ -175,7 +183,7 @@ static void observe_sector(struct forest *f, const void *buf, u64 sector, void *
 
 	if (sector_gen(f, buf, sector, &gen) &&
 	    (gen == o->before[sector] || gen == o->after[sector])) {
-		o->found[sector] = gen;
+		o->before[sector] = gen;
 		return;
 	}
 	fprintf(stderr, "%s: sector %llu: expected %s\n", o->what,
@@ -187,17 +195,26 @@ static void observe_sector(struct forest *f, const void *buf, u64 sector, void *
 	die("%s differs, after %s", o->what, oplog_where());
 }
 
-u32 *point_observe(struct forest *f, struct node *n, const u32 *before, const u32 *after)
+void content_settle(struct forest *f, int fd, u32 *content, u32 *maybe, const char *what)
+{
+	struct observe o = { .before = content, .after = maybe, .what = what };
+
+	for_each_sector(f, fd, what, observe_sector, &o);
+	free(maybe);
+}
+
+void point_settle(struct forest *f, struct node *n)
 {
 	struct view temporary = { 0 };
-	char *what = xasprintf("new snapshot point %u", n->nr);
-	struct observe o = {
-		.before = before, .after = after, .found = content_new(f), .what = what,
-	};
+	u32 *maybe = n->maybe;
+	char *what;
 
+	if (!maybe)
+		return;
+	what = xasprintf("new snapshot point %u", n->nr);
 	view_open(f, &temporary, n);
-	for_each_sector(f, temporary.fd, what, observe_sector, &o);
+	n->maybe = NULL;
+	content_settle(f, temporary.fd, n->content, maybe, what);
 	view_close(f, &temporary);
 	free(what);
-	return o.found;
 }
