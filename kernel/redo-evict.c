@@ -31,15 +31,17 @@ u64 redo_evict_eighth(void)
 /* Metadata that waits for a checkpoint: in memory, too. Bytes. */
 static u64 dirty_bytes(struct redo_chain *c)
 {
+	/* Who builds a leaf asks, too, while a merge exchanges them. */
+	struct redo_delta *active = READ_ONCE(c->active), *alloc = READ_ONCE(c->alloc);
 	struct redo_usage u;
-	u64 dirty;
+	u64 dirty = 0;
 
-	if (!c->active)
-		return 0;
-	redo_delta_usage(c->active, &u);
-	dirty = u.dirty_nodes;
-	if (redo_chain_goes_down(c) && c->alloc) {
-		redo_delta_usage(c->alloc, &u);
+	if (active) {
+		redo_delta_usage(active, &u);
+		dirty = u.dirty_nodes;
+	}
+	if (alloc && alloc != active) {
+		redo_delta_usage(alloc, &u);
 		dirty += u.dirty_nodes;
 	}
 	return dirty * REDO_BLOCK_SIZE;

@@ -421,8 +421,13 @@ int redo_merge_find(struct redo_chain *c)
 	if (READ_ONCE(c->merge.run) != REDO_MERGE_IDLE)
 		return 0;
 	r = finish_marks(c);
-	if (r || !find_plan(c, &p))
-		return r;
+	if (r) { /* the line is right without: what is out may be on a device that takes no more */
+		DMWARN("%s: what has been merged cannot be marked so: error %d; the next activation tries again",
+		       dm_device_name(c->md), r);
+		return 0;
+	}
+	if (!find_plan(c, &p))
+		return 0;
 	mutex_lock(&redo_chains_mutex);
 	set_plan(c, &p);
 	reset_progress(&c->merge);

@@ -109,7 +109,8 @@ static int begin_visit(struct redo_chain *c)
 	u32 slot;
 
 	for (slot = m->lo; slot <= m->hi && !r; slot++)
-		r = redo_delta_load(c->slot[slot].delta);
+		if (!c->slot[slot].merged)
+			r = redo_delta_load(c->slot[slot].delta);
 	if (r)
 		return r;
 	redo_delta_super(c->slot[m->target ?: m->lo].delta, &sb);
@@ -131,6 +132,8 @@ int redo_merge_sealed_begin(struct redo_chain *c)
 
 	r = redo_commit_visit(c, begin_visit);
 	for (slot = m->lo; slot <= m->hi && !r; slot++) {
+		if (c->slot[slot].merged)
+			continue;
 		redo_delta_usage(c->slot[slot].delta, &u);
 		total += u.grains_used;
 	}

@@ -147,3 +147,33 @@ rmdm over
 rmdm chain
 mkchain chain $ground "$d3"
 holds /dev/mapper/chain model
+
+# what has been merged takes no write any more, to be marked so: the chain comes up without
+# it, and the mark is set when the device is well again
+rmdm chain
+for d in "$d1" "$d2" "$d4"; do
+	dd if=/dev/zero of="$d" bs=64k count=1 conv=fsync,notrunc status=none
+done
+mkdm over <<< "0 $(sectors "$d2") linear $d2 0"
+mkchain chain $ground "$d3" "$d1"
+rio --model "$SCRATCH/model" /dev/mapper/chain "w 0 2M 11" f
+reload lsr chain $ground "$d3" "$d1" $over
+rio --model "$SCRATCH/model" /dev/mapper/chain "w 1M 2M 12" f
+reload lsr chain $ground "$d3" "$d1" $over "$d4"
+rio --model "$SCRATCH/model" /dev/mapper/chain "w 2M 2M 13" f
+sleep 2 # the last checkpoint of what was sealed
+dmsetup suspend over
+dmsetup load over --table "0 $(sectors "$d2") flakey $d2 0 0 1 1 error_writes"
+dmsetup resume over
+message chain merge "$(uuid_of "$d2")" > /dev/null
+merge_is chain failed
+rio --model "$SCRATCH/model" /dev/mapper/chain "x 10 14 128k" f v
+rmdm chain
+mkchain chain $ground "$d3" "$d1" $over "$d4"
+rio --model "$SCRATCH/model" /dev/mapper/chain "x 10 15 128k" f v
+[[ $(status chain $ST_DELTAS) -eq 3 && $(merge_state "$d1") -eq 2 ]] || fail "$(status chain)"
+rmdm chain
+works over "$d2"
+mkchain chain $ground "$d3" "$d1" $over "$d4"
+[[ $(merge_state "$d1") -eq 0 && $(merge_state "$d2") -eq 6 ]] || fail "marks: $(merge_state "$d1")"
+holds /dev/mapper/chain model
