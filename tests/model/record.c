@@ -55,6 +55,7 @@ static struct recorder {
 	u32 flushing;			/* of them, flushes */
 	u64 allowed, begun, ended;	/* operations that may begin; that have */
 	bool stop, storm;
+	bool goes_bare;			/* all that the first chain has may go into its base */
 } rec = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
 	.changed = PTHREAD_COND_INITIALIZER,
@@ -165,7 +166,8 @@ static bool is_busy(const struct todo *d)
 	u32 i;
 
 	if (d->kind == DO_FLUSH)
-		return rec.flushing && rec.live[d->chain].top == TRACE_BASE;
+		return rec.flushing &&
+		       (rec.goes_bare || rec.live[d->chain].top == TRACE_BASE);
 	for (i = 0; i < rec.opt->threads; i++)
 		if (d->chain == rec.busy[i].chain && d->sector < rec.busy[i].to &&
 		    rec.busy[i].from < d->sector + d->sectors)
@@ -513,6 +515,9 @@ static void begin_merge(char what)
 	if (!n || (strchr("mb", what) && n < 2))
 		return;
 	set_throttle();
+	pthread_mutex_lock(&rec.lock);
+	rec.goes_bare |= what == 'A' || n == 1;
+	pthread_mutex_unlock(&rec.lock);
 	switch (what) {
 	case 'm':
 		send_merge(left[draw(n - 1)]);
