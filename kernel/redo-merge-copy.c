@@ -50,6 +50,7 @@ static void send(struct redo_merge_copies *k)
 	k->c->merge.sectors += k->to.count;
 	atomic_inc(&k->pending);
 	dm_kcopyd_copy(k->c->merge.kcopyd, &k->from, 1, &k->to, 0, copy_done, copy);
+	k->to.count = 0;	/* it is asked for how much is gathered */
 }
 
 void redo_copies_start(struct redo_merge_copies *k, struct redo_chain *c)

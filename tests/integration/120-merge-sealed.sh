@@ -88,3 +88,20 @@ mkchain chain "$base" "$d6"
 holds /dev/mapper/chain model
 mkview v "$base"
 holds /dev/mapper/v p6
+
+# the slowest there is, in small steps: it gets on
+dd if=/dev/zero of="$d1" bs=64k count=1 conv=fsync,notrunc status=none
+rmdm v
+rio --model "$SCRATCH/model" /dev/mapper/chain "w 0 8M 10" f
+reload lsr chain "$base" "$d6" "$d1"
+message chain merge_throttle 1MiB > /dev/null
+message chain merge "$(uuid_of "$d6")" > /dev/null
+gets_on() {
+	local done_of
+	done_of=$(status chain $ST_PROGRESS)
+	((${done_of%/*} >= 512))
+}
+wait_for 30 gets_on
+message chain merge_throttle 100 > /dev/null
+merge_ends chain
+holds /dev/mapper/chain model
