@@ -20,5 +20,6 @@ faults 151 --when after --kinds w --small-journal
 faults 139 --scope all --kinds wf
 faults 23 --kinds f
 faults 151 --scope here --grain 64K
+faults 97 --merges
 faults 601 --what slab
 faults 331 --what page

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: 6.1 6.12 kcsan
+# kernels: uml 6.1 6.12 kcsan
 # timeout: 600
 #
 # fio writes and verifies while deltas are merged: a sealed one, the active one under load,
