@@ -7,24 +7,15 @@
  * way. (Not when the workers have nothing to do: cold reads may see to it that they always
  * have.)
  */
-#include <linux/delay.h>
 #include "redo-chain.h"
-
-static void wait_for(struct redo_inflight *f)
-{
-	u64 cookie = redo_inflight_cookie(f); /* with a barrier behind the flag */
-
-	while (!redo_inflight_passed(f, cookie))
-		usleep_range(50, 200);
-}
 
 void redo_gate_close(struct redo_chain *c)
 {
 	spin_lock_irq(&c->lock);
 	WRITE_ONCE(c->gate, true);
 	spin_unlock_irq(&c->lock);
-	wait_for(&c->at_work); /* first: they send what is then in flight */
-	wait_for(&c->inflight);
+	redo_inflight_wait(&c->at_work); /* first: they send what is then in flight */
+	redo_inflight_wait(&c->inflight);
 }
 
 void redo_gate_open(struct redo_chain *c)

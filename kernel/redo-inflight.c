@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* In-flight I/O in two generations; see redo-inflight.h. */
+#include <linux/delay.h>
 #include "redo-inflight.h"
+
+#define LOOKS	3	/* so many flips are needed; with nobody inside each look is one */
 
 int redo_inflight_init(struct redo_inflight *f)
 {
@@ -73,4 +76,14 @@ bool redo_inflight_passed(struct redo_inflight *f, u64 cookie)
 	if (READ_ONCE(f->completed) < cookie)
 		redo_inflight_poll(f);
 	return READ_ONCE(f->completed) >= cookie;
+}
+
+void redo_inflight_wait(struct redo_inflight *f)
+{
+	u64 cookie = redo_inflight_cookie(f);
+	unsigned int looks = 1;
+
+	for (; !redo_inflight_passed(f, cookie); looks++)
+		if (looks >= LOOKS)
+			usleep_range(50, 200);
 }

@@ -48,5 +48,7 @@ static inline void redo_inflight_leave(struct redo_inflight *f, unsigned int idx
 u64 redo_inflight_cookie(struct redo_inflight *f);
 /* Has all I/O that entered before the cookie left? Polls and moves on by itself. Any context. */
 bool redo_inflight_passed(struct redo_inflight *f, u64 cookie);
+/* Until all I/O that is inside now has left. May block. */
+void redo_inflight_wait(struct redo_inflight *f);
 
 #endif /* REDO_INFLIGHT_H */

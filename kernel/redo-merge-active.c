@@ -182,10 +182,7 @@ static void give_up(struct redo_chain *c, struct batch *b, u32 i)
 /* Everybody who looked the words up before has written. */
 static void wait_for_writers(struct redo_chain *c)
 {
-	u64 cookie = redo_inflight_cookie(&c->inflight);
-
-	while (!redo_inflight_passed(&c->inflight, cookie))
-		usleep_range(50, 200);
+	redo_inflight_wait(&c->inflight);
 }
 
 /* --- a batch: copies --- */

@@ -152,13 +152,13 @@ static u32 batch_sectors(const struct redo_chain *c)
 /* The next leaf from that of @grain on in which the source says something. */
 static u64 next_leaf(struct redo_chain *c, u64 grain, int *error)
 {
-	u64 leaf = U64_MAX;
+	u64 first = redo_leaf_index(grain), leaf = U64_MAX;
 	u32 slot;
 
-	for (slot = c->merge.lo; slot <= c->merge.hi && !*error; slot++)
+	/* Often the first one that is asked has the first leaf there may be. */
+	for (slot = c->merge.lo; slot <= c->merge.hi && !*error && leaf > first; slot++)
 		if (!c->slot[slot].merged)
-			leaf = min(leaf, redo_delta_next_leaf(c->slot[slot].delta,
-							      redo_leaf_index(grain), error));
+			leaf = min(leaf, redo_delta_next_leaf(c->slot[slot].delta, first, error));
 	return leaf;
 }
 

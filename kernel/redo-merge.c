@@ -125,19 +125,20 @@ static unsigned long throttle(const struct redo_merge *m, unsigned long spent)
 
 static int prepare(struct redo_merge *m)
 {
-	struct dm_kcopyd_client *k;
+	struct redo_merge_buf *buf;
+	int r;
 
-	if (!m->buf)
-		m->buf = kvzalloc(sizeof(*m->buf), GFP_KERNEL); /* NOIO, as the caller says */
-	if (!m->buf)
-		return -ENOMEM;
-	if (m->kcopyd)
+	if (m->buf)
 		return 0;
-	k = dm_kcopyd_client_create(NULL);
-	if (IS_ERR(k))
-		return PTR_ERR(k);
-	m->kcopyd = k;
-	return 0;
+	buf = kvzalloc(sizeof(*buf), GFP_KERNEL); /* NOIO, as the caller says */
+	if (!buf)
+		return -ENOMEM;
+	r = redo_copies_create(&buf->copies);
+	if (r)
+		kvfree(buf);
+	else
+		m->buf = buf;
+	return r;
 }
 
 static int begin(struct redo_chain *c)
@@ -300,7 +301,7 @@ void redo_merge_init(struct redo_chain *c)
 
 void redo_merge_exit(struct redo_chain *c)
 {
-	if (c->merge.kcopyd)
-		dm_kcopyd_client_destroy(c->merge.kcopyd);
+	if (c->merge.buf)
+		redo_copies_destroy(&c->merge.buf->copies);
 	kvfree(c->merge.buf);
 }

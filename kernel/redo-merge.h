@@ -15,9 +15,10 @@
 #ifndef REDO_MERGE_H
 #define REDO_MERGE_H
 
-#include <linux/completion.h>
+#include <linux/bio.h>
+#include <linux/blkdev.h>
 #include <linux/device-mapper.h>
-#include <linux/dm-kcopyd.h>
+#include <linux/dm-io.h>
 #include <linux/workqueue.h>
 #include "redo-delta.h"
 #include "redo-format.h"
@@ -34,27 +35,37 @@ enum redo_merge_run {
 	REDO_MERGE_DONE,
 };
 
-#define REDO_MERGE_COPIES	512	/* of one batch */
+#define REDO_MERGE_COPIES	528	/* of one batch: more than a leaf has words */
+#define REDO_MERGE_PAGES	(SZ_4M / PAGE_SIZE)	/* what copies under way may hold */
 
 struct redo_merge_copies;
 
 /* One copy. */
 struct redo_merge_copy {
 	struct redo_merge_copies *k;
+	struct list_head list;		/* k->ended */
+	struct bio *bio;
+	bool writes;			/* the read is over */
+	struct dm_io_region to;
 	u64 grain, len;
 };
 
-/* Runs of copies under way, all of one batch; the merge worker's alone, but for end_io. */
+/* Runs of copies under way, all of one batch; the merge worker's alone, but for what end_io adds. */
 struct redo_merge_copies {
 	struct redo_chain *c;
-	atomic_t pending;
-	struct completion done;
-	int error;			/* of one that failed, and its range; lock */
-	u64 error_grain, error_len;
 	spinlock_t lock;
+	struct list_head ended;		/* reads or writes that are over; lock */
+	wait_queue_head_t wait;
+	u32 pending;
+	int error;			/* of one that failed, and its range */
+	u64 error_grain, error_len;
 	struct dm_io_region from, to;	/* gathered, not sent yet */
 	u64 grain, len;			/* of it */
 	u32 n;				/* sent */
+	struct blk_plug plug;
+	struct bio_set bs;
+	struct page *page[REDO_MERGE_PAGES];	/* those that no copy has */
+	u32 nr_free;
 };
 
 /* The worker's memory, taken before it begins: it may be memory that somebody writes for. */
@@ -100,7 +111,6 @@ struct redo_merge {
 	u64 saved_pos;			/* base: what the bottom delta's superblock says */
 	unsigned long saved;		/* jiffies */
 	u64 sectors;			/* of the batch: for the throttle */
-	struct dm_kcopyd_client *kcopyd;
 	struct redo_merge_buf *buf;
 
 	/* Progress; written by the worker, read by the status. */
@@ -158,6 +168,9 @@ unsigned int redo_merge_status(struct redo_chain *c, char *result, unsigned int 
 
 /* --- redo-merge-copy.c; the worker, may block --- */
 
+/* @k is zeroed. -ENOMEM: as it was. */
+int redo_copies_create(struct redo_merge_copies *k);
+void redo_copies_destroy(struct redo_merge_copies *k);
 void redo_copies_start(struct redo_merge_copies *copies, struct redo_chain *c);
 /* @len grains from @grain on, from where @word says to where they are in @to_slot. */
 void redo_copies_add(struct redo_merge_copies *copies, u64 grain, u64 len, u64 word,
