@@ -89,6 +89,27 @@ def _window(f, goals):
                               f.value(job, target, depth) - linear, 5.0, False, ' ms'))
 
 
+def _merges(f, goals):
+    for (job, target, depth) in sorted(f.rows):
+        if target != 'redo':
+            continue
+        value, ratio = f.value(job, target, depth), f.ratio(job, target, depth)
+        if job in ('delete-all-bytes', 'delete-all-4k-bytes'):
+            goals.append(Goal('%s, depth %d' % (job, depth), value, 1.0, False))
+        if job == 'delete-all':
+            goals.append(Goal('%s, depth %d, to a plain copy' % (job, depth), ratio, 0.80))
+        if job in ('delete-all', 'delete-all-4k'):
+            others = [v for v in (f.value(job, t, depth) for t in
+                                  ('redo-one-by-one', 'snapshot-merge', 'qcow2')) if v]
+            if others:
+                goals.append(Goal('%s, depth %d, to the best of the others' % (job, depth),
+                                  value / max(others), 1.0))
+        if job == 'merge-foreground':
+            goals.append(Goal('%s, depth %d' % (job, depth), ratio, 0.70))
+        if job == 'merge-stall':
+            goals.append(Goal('%s, depth %d, longest' % (job, depth), value, 100, False, ' ms'))
+
+
 def goals_of(rows, spread):
     f, goals = Figures(rows, spread), []
     _mapped(f, goals)
@@ -106,6 +127,7 @@ def goals_of(rows, spread):
         if job == 'activation' and target == 'redo':
             goals.append(Goal('activation, a million grains, depth %d' % depth,
                               f.value(job, target, depth), 0.3, False, ' s'))
+    _merges(f, goals)
     for job, most in (('memory-per-grain-dense', 9), ('memory-per-grain-sequential', 0.1)):
         if f.value(job):
             goals.append(Goal(job, f.value(job), most, False, ' B'))

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The table of the README: ratios, a row for each job and a column for each target."""
+"""The tables of the README: ratios, a row for each job and a column for each target."""
 
-from .table import number
+from .table import details, number
 
 COLUMNS = (('linear', ('linear', (0,))), ('redo', ('redo', (0, 1))),
            ('redo, 16', ('redo', (16,))), ('redo, 64', ('redo', (64,))), ('redo, 256', ('redo', (255, 256))),
            ('snapshot', ('snapshot', (1,))), ('snapshot-origin', ('snapshot-origin', (1,))),
            ('thin', ('thin', (1,))), ('thin-external', ('thin-external', (1,))),
            ('qcow2', ('qcow2', (1,))))
+MERGES = 'copy', 'redo', 'redo-one-by-one', 'snapshot-merge', 'qcow2'
+MEANWHILE = 'no-merge', 'redo'
 
 
 def _cell(rows, job, target, depths):
@@ -19,13 +21,38 @@ def _cell(rows, job, target, depths):
     return ''
 
 
+def _head(names):
+    return ['| ' + ' | '.join(names) + ' |', '|' + ' --- |' * len(names)]
+
+
+def _merge_cell(rows, job, target, depth):
+    for r in rows:
+        if (r['job'], r['target'], r['depth']) == (job, target, depth):
+            if not r['unit'] in ('MiB/s', 'IOPS'):
+                return details(r) or '%.2f' % r['value']
+            text = '%s %s' % (number(r['value']), r['unit'])
+            return text if target in ('copy', 'no-merge') else text + ' (%.2f)' % r['ratio']
+    return ''
+
+
+def _merge_table(rows, jobs, targets):
+    """A row for each job and depth, and a column for each target."""
+    lines = _head(('job', 'deltas') + targets)
+    for job, depth in dict.fromkeys((r['job'], r['depth']) for r in rows):
+        if job.startswith(jobs):
+            cells = [_merge_cell(rows, job, t, depth) for t in targets]
+            lines.append('| %s | %d | %s |' % (job, depth, ' | '.join(cells)))
+    return lines + [''] if len(lines) > 2 else []
+
+
 def markdown(rows, goals):
-    lines = ['| job | ' + ' | '.join(name for name, _ in COLUMNS) + ' |',
-             '| --- |' + ' --- |' * len(COLUMNS)]
-    for job in dict.fromkeys(r['job'] for r in rows):
+    lines = _head(['job'] + [name for name, _ in COLUMNS])
+    for job in dict.fromkeys(r['job'] for r in rows if not r['job'].startswith(('delete-all', 'merge-'))):
         cells = [_cell(rows, job, *where) for _, where in COLUMNS]
         lines.append('| %s | %s |' % (job, ' | '.join(cells)))
-    lines += ['', '| goal | reached | wanted | |', '| --- | --- | --- | --- |']
+    lines = lines + [''] if len(lines) > 2 else []
+    lines += _merge_table(rows, 'delete-all', MERGES) + _merge_table(rows, 'merge-', MEANWHILE)
+    lines += ['| goal | reached | wanted | |', '| --- | --- | --- | --- |']
     for g in goals:
         lines.append('| %s | %.3f%s | %s %.3f%s | %s |' %
                      (g.text, g.reached, g.unit, 'at least' if g.least else 'at most', g.wanted,

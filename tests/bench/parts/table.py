@@ -13,7 +13,14 @@ def show(rows, spread, out):
         away = spread.get((r['job'], r['target'], r['depth']))
         out.write('%-28s %-16s %5d %14s %-8s %7s %s\n' %
                   (job, r['target'], r['depth'], number(r['value']), r['unit'], ratio,
-                   '%.3f' % away if away and r['target'] != 'linear' else ''))
+                   '%.3f' % away if away and r['target'] != 'linear' else details(r)))
+
+
+DETAILS = 'p50', 'p99', 'max'
+
+
+def details(row):
+    return ', '.join('%s %s' % (name, number(row[name])) for name in DETAILS if name in row)
 
 
 def number(v):
