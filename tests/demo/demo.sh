@@ -7,9 +7,10 @@
 #
 # Installs what is missing, builds, boots a virtual machine with Debian's kernel, and
 # lets inside.sh do there what an administrator would: snapshots of a filesystem
-# in use, views, a clone, a revert, and a power cut in the middle. Everything that
-# comes back is compared with checksums taken at the time; exit status 1 if
-# anything differs. --disks: the files that are the disks are made in that directory,
+# in use, views, a clone, a revert, a power cut in the middle, and in the end the
+# deletion of the snapshots, one under load and then all. Everything that comes back is
+# compared with checksums taken at the time; exit status 1 if anything differs, or
+# if the kernel has complained. --disks: the files that are the disks are made in that directory,
 # which has to be empty or new, and kept; otherwise only --keep keeps them.
 #
 # HOST=1 does it on this host instead: loads the module into its kernel and makes
@@ -21,6 +22,7 @@ set -eEuo pipefail
 trap 'echo "demo: line $LINENO: $BASH_COMMAND" >&2' ERR
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$top"
+. tests/lib/klog.sh
 
 keep='' install=yes kernel=6.12 work=''
 while [[ $# -gt 0 ]]; do
@@ -83,6 +85,11 @@ choose_files() {
 	[[ $(wc -l < "$work/record/names") -gt 100 ]] || die "too little in /usr/share for a demo"
 }
 
+# The guest's console, or this host's log
+no_complaints() {
+	! klog_problems < "$1" >&2 || die "the kernel has complained: see above"
+}
+
 # boot <argument of inside.sh>: a guest with the disks; its words are shown
 boot() {
 	tests/guest/run-qemu.sh "$kernel" --timeout 900 --memory 2048 --module "$module" \
@@ -93,16 +100,19 @@ boot() {
 # The plug is pulled when the guest says that it is in the middle of writing.
 # QEMU is killed by its process id: nothing in the guest gets a chance to tidy up.
 boot_and_cut() {
-	boot first &
+	(trap - ERR; boot first) &	# its death is planned
 	guest=$!
 	until grep -q '^PULL THE PLUG' "$work/record/output" 2> /dev/null; do
 		kill -0 $guest 2> /dev/null || { wait $guest || true; guest=''; die "the first part has failed"; }
 		sleep 0.2
 	done
 	sleep 2
+	: > "$work/pid.planned"
 	kill -9 "$(cat "$work/pid")" || die "the guest ended before its power was cut"
 	wait $guest 2> /dev/null && die "the guest survived the power cut"
 	guest=''
+	rm "$work/pid.planned"
+	no_complaints "$work/record/kernel.log"
 	say "The virtual machine is gone, killed in the middle of writing."
 }
 
@@ -113,6 +123,7 @@ in_guest() {
 	boot_and_cut
 	say "It boots again, with nothing but its disks."
 	boot second || die "the second part has failed"
+	no_complaints "$work/record/kernel.log"
 }
 
 on_host() {
@@ -127,7 +138,10 @@ on_host() {
 	make_disks
 	export REDO_RESULTS=$work/record REDO_TOP=$top REDO_MODULE=$module REDO_WORK=$work
 	export REDO_CHAINS=$work/chains	# not the register of this host
+	klog_mark demo
 	tests/demo/inside.sh host || die "it has failed"
+	klog_since demo > "$work/klog"
+	no_complaints "$work/klog"
 }
 
 [[ -z $install ]] || tests/lib/packages.sh

@@ -235,6 +235,66 @@ second() {
 	for i in 1 2 3 4 5; do
 		run redosetup check "${disks[i]}"
 	done
+	consolidate
+	delete_all
+}
+
+# The delta that takes the writes goes into the one below
+consolidate() {
+	local n
+	say "The snapshot of wednesday is deleted while files are being written."
+	run redosetup activate $chain
+	mount /dev/mapper/$chain $mnt
+	rm -rf $mnt/live
+	mkdir $mnt/live
+	: > "$record/live.log"
+	writer &
+	writer=$!
+	run redosetup delete -y --throttle 8MiB $chain@wednesday
+	n=$(wc -l < "$record/live.log")
+	kill $writer
+	wait $writer 2> /dev/null || true
+	writer=''
+	((n > 0)) || die "nothing was written meanwhile"
+	compare_tree $mnt "$record/manifest-friday"
+	compare_live $mnt "$n"
+	cp "$record/live.log" "$record/live-last.log"
+	umount $mnt
+	run redosetup tree $chain
+	! redosetup view $chain@wednesday 2> /dev/null || die "wednesday is there still"
+
+	say "Those below it are as they were."
+	cp "$record/live-before.log" "$record/live.log"
+	look monday
+	look tuesday
+}
+
+# All go into the base, which is read through the chain meanwhile
+delete_all() {
+	local expected=${disks[6]}
+	say "What the whole disk is to hold is copied, and the clone given up."
+	run dd if=/dev/mapper/$chain of="$expected" bs=1M iflag=direct oflag=direct status=none
+	! redosetup delete -y --all $chain 2> /run/refused || die "deleted under a clone"
+	cat /run/refused
+	run dd if=/dev/zero of="${disks[4]}" bs=4k count=3 conv=notrunc,fsync status=none
+
+	say "All snapshots are deleted, while the files are read."
+	mount -o ro /dev/mapper/$chain $mnt
+	run redosetup delete -y --all $chain &
+	deletion=$!
+	compare_tree $mnt "$record/manifest-friday"
+	wait $deletion || die "the deletion has failed"
+	umount $mnt
+	run redosetup list
+	run redosetup deactivate $chain
+
+	say "The base alone, without the chain: every block, and the files on it."
+	run cmp "${disks[0]}" "$expected" || die "the base is not what it should be"
+	mount -o ro "${disks[0]}" $mnt
+	compare_tree $mnt "$record/manifest-friday"
+	cp "$record/live-last.log" "$record/live.log"
+	compare_live $mnt "$(wc -l < "$record/live.log")"
+	umount $mnt
 }
 
 host_clean_up() {

@@ -25,7 +25,8 @@ options_help='Options:
   --append TEXT    more kernel command line
   --module FILE    module to load (default: build/<flavour>/dm-redo.ko if it is
                    there; "none": load nothing)
-  --pid-file FILE  gets the process id to kill for a power cut
+  --pid-file FILE  gets the process id to kill for a power cut; who has made FILE.planned
+                   before is not told that the guest has died
   --deadline FILE  the guest is ended as well when FILE holds N and was last
                    written more than N seconds ago
   --quiet          do not copy the output of the command to the standard output
@@ -147,6 +148,11 @@ boot_guest() {
 	return 0
 }
 
+# Was it killed by who has asked for its process id?
+planned() {
+	[[ -n $pid_file && -e $pid_file.planned ]]
+}
+
 # run_guest <program> <argument>...: runs it to its end, or to the time-out, and
 # returns the status that the command left.
 run_guest() {
@@ -165,7 +171,7 @@ run_guest() {
 		echo "guest: $why: ended" >&2
 		status=124
 	fi
-	if [[ $status -eq 124 || $status -eq 125 ]] && [[ -z $quiet ]]; then
+	if [[ $status -eq 124 || $status -eq 125 ]] && [[ -z $quiet ]] && ! planned; then
 		echo "guest: the end of its console:" >&2
 		tail -n 25 "$results/kernel.log" >&2
 	fi
