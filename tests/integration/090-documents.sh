@@ -105,10 +105,15 @@ status_is disk $ST_SPACE ok || fail "after the loop has extended it: $(status di
 sums=$(cat /srv/large* | cksum)
 echo three > /srv/note
 
-part 'umount /mnt'
+part 'umount /mnt' 'lvremove -y vg/clone-d1'
 wait_for 30 eval "! kill -0 $loop 2> /dev/null"
 says /srv three
 [[ $(cat /srv/large* | cksum) == "$sums" ]] || fail "files differ after a new start"
 [[ $(status disk $ST_DELTAS) -eq 2 && $(status disk $ST_MODE) == rw ]] ||
+	fail "after a new start: $(status disk)"
+part 'lvremove -y vg/clone-d1'
+says /srv three
+[[ $(cat /srv/large* | cksum) == "$sums" ]] || fail "files differ after the merge"
+[[ $(status disk $ST_DELTAS) -eq 0 && $(status disk $ST_MODE) == passthrough ]] ||
 	fail "at the end: $(status disk)"
 diff "$SCRATCH/all" "$SCRATCH/parts" || fail "not every line of the examples was run, in its order"

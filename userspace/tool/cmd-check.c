@@ -64,11 +64,13 @@ static void summary(const struct run *run)
 	if (run->shown > LINES_PER_DELTA)
 		printf("%s: ... and %llu more\n", run->path,
 		       (unsigned long long)(run->shown - LINES_PER_DELTA));
-	printf("%s: %s (%llu problems; %llu map leaves, %llu metadata blocks, %llu data grains, %llu commits in the journal)\n",
-	       run->path, res->problems ? "DAMAGED" : "clean",
+	printf("%s: %s", run->path, res->problems ? "DAMAGED" : "clean");
+	if (res->journal_commits)
+		printf(", %llu commits to be replayed", (unsigned long long)res->journal_commits);
+	printf(" (%llu problems; %llu map leaves, %llu metadata blocks, %llu data grains)\n",
 	       (unsigned long long)res->problems, (unsigned long long)res->map_leaves,
 	       (unsigned long long)(res->map_blocks + res->alloc_blocks),
-	       (unsigned long long)res->data_grains, (unsigned long long)res->journal_commits);
+	       (unsigned long long)res->data_grains);
 }
 
 static int open_delta(struct redo_file *f, const char *path)

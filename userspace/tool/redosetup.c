@@ -28,7 +28,7 @@ const struct command commands[] = {
 	{ "deactivate", cmd_deactivate, 0, -1, "<chain>...|--all", COMMON SCAN "aG",
 	  "take chains down" },
 	{ "snapshot", cmd_snapshot, 1, -1, "<chain>@<snap>...", COMMON SCAN "dgztq",
-	  "make a snapshot point of one or more chains at the same moment" },
+	  "make a snapshot point of one or more chains (a --delta for each) at the same moment" },
 	{ "revert", cmd_revert, 1, 1, "<chain>@<snap>", COMMON SCAN "dzx",
 	  "drop the present state and go on from a snapshot" },
 	{ "delete", cmd_delete, 1, 1, "<chain>@<snap>|--all <chain>", COMMON "iabkWx",
@@ -46,9 +46,9 @@ const struct command commands[] = {
 	{ "show", cmd_show, 1, 1, "<chain>|<chain>@<snap>|<device>", COMMON SCAN REPORT,
 	  "all that is known of one thing" },
 	{ "check", cmd_check, 1, -1, "<delta>...|<chain>", COMMON SCAN "fRb",
-	  "verify every checksum and reference of deltas that are not in use" },
+	  "verify every checksum and reference of deltas (devices or files) not in use" },
 	{ "dump", cmd_dump, 1, 1, "<delta>", COMMON "RLJ",
-	  "print a delta's metadata" },
+	  "print the metadata of a delta (a device or file)" },
 	{ "grow", cmd_grow, 1, 2, "<chain> [+<units>]", COMMON SCAN "z",
 	  "extend the device of a chain's active delta" },
 };
@@ -82,7 +82,7 @@ static const struct option_def option_defs[] = {
 	{ 'c', "chain", false, "<name>", "chain's name for the label" },
 	{ 's', "snapshot", false, "<name>", "snapshot's name for the label" },
 	{ 't', "description", false, "<text>", "description of the snapshot" },
-	{ 'd', "delta", false, "<device>", "device for the new delta (once for each chain)" },
+	{ 'd', "delta", false, "<device>", "device for the new delta" },
 	{ 'z', "size", false, "<size>", "size of the new delta's device (default 1g); grow: the new size" },
 	{ 'q', "quiesce", false, "auto|none", "auto: freeze mounted filesystems; none: do not" },
 	{ 'f', "force", false, NULL, "go on where it would be refused; see the man page" },
@@ -257,7 +257,8 @@ static void print_usage(FILE *f)
 	for (int i = 0; i < nr_commands; i++)
 		fprintf(f, "  %-11s %-32s %s\n", commands[i].name, commands[i].args,
 			commands[i].help);
-	fprintf(f, "\n'redosetup <command> -h' lists a command's options.\n"
+	fprintf(f, "\n'redosetup <command> -h' lists a command's options, 'redosetup --version' tells\n"
+		"which version this is.\n"
 		"Any command of dmsetup(8) works as there: create, remove, suspend, resume,\n"
 		"load, table, status, info, ls, message, ...\n");
 }
