@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml lean 6.1 6.12
+# kernels: uml lean 6.1
 # timeout: 400
 #
 # The active delta is merged while it is written to: into its parent, into the base; and

@@ -21,7 +21,7 @@ job=(--name=verify --filename=/dev/mapper/chain --direct=1 --ioengine=libaio --i
 load() {
 	local seed=$1 pid
 	shift
-	fio "${job[@]}" --randseed="$seed" --time_based --runtime=6 --rate=6M,12M \
+	fio "${job[@]}" --randseed="$seed" --time_based --runtime=4 --rate=6M,12M \
 		--output="$SCRATCH/fio" &
 	pid=$!
 	sleep 0.5
