@@ -169,19 +169,16 @@ bool check_find_chain(struct checker *c, u32 chain, const struct moment *m)
 
 /* --- redosetup --- */
 
-/* One run for all: starting a program is what costs. */
-void check_offline(struct checker *c)
+/* @n deltas of the line, from @first on. */
+static void run_check(struct checker *c, u32 first, u32 n)
 {
 	char *argv[TRACE_DELTAS_MAX + 3] = { "redosetup", "check" };
 	int status;
 	pid_t pid;
 	u32 i;
 
-	/* What has been merged, or is being, is no chain in the sense of that check. */
-	if (!c->redosetup || !c->depth || c->merges)
-		return;
-	for (i = 0; i < c->depth; i++)
-		argv[2 + i] = c->stack.delta[c->path[i]]->path;
+	for (i = 0; i < n; i++)
+		argv[2 + i] = c->stack.delta[c->path[first + i]]->path;
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
@@ -193,8 +190,24 @@ void check_offline(struct checker *c)
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		die_errno("running %s", c->redosetup);
 	if (status)
-		die("redosetup check of %u deltas: status 0x%x", c->depth, status);
+		die("redosetup check of %u deltas from %s on: status 0x%x", n, argv[2], status);
 	c->checked++;
+}
+
+/*
+ * One run for all: starting a program is what costs. What has been merged, or is being, is no
+ * chain in the sense of that check: each by itself.
+ */
+void check_offline(struct checker *c)
+{
+	u32 i;
+
+	if (!c->redosetup || !c->depth)
+		return;
+	if (!c->merges)
+		run_check(c, 0, c->depth);
+	for (i = 0; c->merges && i < c->depth; i++)
+		run_check(c, i, 1);
 }
 
 /* --- devices --- */
