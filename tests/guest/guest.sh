@@ -106,11 +106,17 @@ overdue() {
 }
 
 # Emulated processors sometimes lose each other while they boot: a console that
-# stays silent for $silence seconds before the guest is up.
+# stays silent for $silence seconds before the guest is up. Or one trips over code that
+# another is just patching (an int3 that nobody set), and the kernel is dead.
 silence=''
 stuck_in_boot() {
 	[[ -n $silence && ! -e $results/booted ]] &&
 		(($(date +%s) > $(stat -c %Y "$results/kernel.log") + silence))
+}
+
+died_in_boot() {
+	[[ -n $silence && ! -e $results/booted && ! -s $results/status ]] &&
+		grep -aq 'Oops: int3' "$results/kernel.log"
 }
 
 # Waits for the guest, ends it when it must be, and says why in $why.
@@ -130,6 +136,8 @@ watch_guest() {
 	done
 	end_guest "$pid"
 	wait "$pid" 2>/dev/null || true
+	[[ -z $why ]] && died_in_boot && why="dead while booting"
+	return 0
 }
 
 # boot_guest <program> <argument>...: one attempt
@@ -161,7 +169,7 @@ run_guest() {
 	for attempt in 1 2 3; do
 		[[ -n $deadline && -e $deadline ]] && touch "$deadline"
 		boot_guest "$@"
-		[[ $why == 'stuck while booting' ]] || break
+		[[ $why == *' while booting' ]] || break
 		echo "guest: $why (attempt $attempt)" >&2
 	done
 

@@ -102,9 +102,9 @@ points s2 s4
 
 # not active: for that it comes up under a name of its own
 redosetup deactivate vm
-redosetup delete -v -y vm@s2 > "$SCRATCH/out"
+redosetup delete -v -y --wipe=discard vm@s2 > "$SCRATCH/out"
 [[ $(dmsetup ls) == 'No devices found' ]] || fail "left after an offline delete: $(dmsetup ls)"
-is_free "$d2"
+cmp -n "$(blockdev --getsize64 "$d2")" "$d2" /dev/zero || fail "$d2 was not discarded"
 redosetup activate vm
 points s4
 status_is vm $ST_DELTAS 1 || fail "after the offline delete: $(status vm)"
