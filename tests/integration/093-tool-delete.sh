@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml
 # timeout: 600
 #
 # redosetup delete: points of a chain that is in use and of one that is not active, in

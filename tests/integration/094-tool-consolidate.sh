@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml
 # timeout: 600
 #
 # Merges that take their time: progress, Ctrl-C, --background, --pause, --resume and

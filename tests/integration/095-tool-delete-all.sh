@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml
 # timeout: 600
 #
 # redosetup delete of the active delta, of snapshots on a branch, and of all of them, in

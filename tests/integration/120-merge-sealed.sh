@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml lean 6.12
+# kernels: uml lean
 # timeout: 400
 #
 # Sealed deltas are merged: one in the middle into its parent, the oldest into the base,

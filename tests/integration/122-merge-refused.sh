@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml lean 6.12
+# kernels: uml lean
 # timeout: 300
 #
 # What is refused before and during a merge, and messages: holders by name, marks on

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml lean 6.1
+# kernels: uml lean
 # timeout: 300
 #
 # What goes wrong in a merge: the parent is full, and grows; the delta cannot be read, the

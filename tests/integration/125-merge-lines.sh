@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml
 # timeout: 400
 #
 # Other table lines while deltas are being merged: the line that the target shows, one for a

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
+# kernels: uml
 #
 # The active delta has no room for any more metadata, and is merged into the base: what it
 # has, zeroes first, goes without any.
