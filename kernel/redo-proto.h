@@ -7,6 +7,7 @@
 
 /* Feature arguments. */
 #define REDO_ARG_CBT			"cbt"
+#define REDO_ARG_NO_CBT			"no_cbt"
 #define REDO_ARG_ERROR_IF_NO_SPACE	"error_if_no_space"
 #define REDO_ARG_NO_SPACE_TIMEOUT	"no_space_timeout"
 #define REDO_ARG_LOW_WATER		"low_water"
@@ -25,6 +26,7 @@
  *   <space> <leaves resident> <commits> <checkpoints> <active delta uuid|->
  *   <merge> <kind> <source uuid|-> <target uuid|base|-> <done>/<total grains>
  *   <KiB/s> <throttle> <-|error@sector+sectors>
+ *   <tracking> <change id|-> <store blocks used>/<total>
  * or one word, "Fail" or "Error".
  */
 #define REDO_STATUS_FAIL	"Fail"
@@ -52,6 +54,13 @@
 #define REDO_MERGE_KIND_ALL	"all"
 #define REDO_MERGE_BASE_WORD	"base"
 
+/* Changed block tracking, in the status. */
+#define REDO_CBT_WORD_OFF	"off"
+#define REDO_CBT_WORD_OK	"ok"
+#define REDO_CBT_WORD_REBUILDING "rebuilding"	/* after a crash; queries wait */
+#define REDO_CBT_WORD_BROKEN	"broken"
+#define REDO_CBT_WORD_POINT	"point"		/* a view: the id of what it shows */
+
 /* Messages. */
 #define REDO_MSG_MERGE		"merge"
 #define REDO_MSG_MERGE_ALL	"merge_all"
@@ -61,6 +70,11 @@
 #define REDO_MSG_MERGE_THROTTLE	"merge_throttle"
 #define REDO_MSG_MIB		"MiB"
 #define REDO_MSG_ALLOCATED	"allocated"
+#define REDO_MSG_CBT_MARK	"cbt_mark"
+#define REDO_MSG_CBT_LIST	"cbt_list"
+#define REDO_MSG_CBT_QUERY	"cbt_query"
+#define REDO_MSG_CBT_DROP	"cbt_drop"
+#define REDO_MSG_NOW		"now"		/* instead of an id */
 #define REDO_MSG_END		"end"
 #define REDO_MSG_NEXT		"next="
 

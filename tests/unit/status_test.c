@@ -6,6 +6,7 @@
 #define UUID2 "01234567-89ab-cdef-0123-456789abcdef"
 #define LINE "rw 2 8 64 5 12345 67 3 12/1024 ok 9 100 7 " UUID
 #define NO_MERGE " none - - - 0/0 0 100% -"
+#define NO_CBT " off - 0/0"
 
 static void writable(void **state __unused)
 {
@@ -56,7 +57,7 @@ static void other_words(void **state __unused)
 		  REDO_CHAIN_SPACE_QUEUEING },
 		{ "rw 1 8 1 1 0 0 0 0/1024 out_of_space_erroring 0 0 0 " UUID, REDO_CHAIN_RW,
 		  REDO_CHAIN_SPACE_ERRORING },
-		{ "rw 1 8 1 1 0 0 0 0/1024 ok 0 0 0 " UUID NO_MERGE " new words 1/2",
+		{ "rw 1 8 1 1 0 0 0 0/1024 ok 0 0 0 " UUID NO_MERGE NO_CBT " new words 1/2",
 		  REDO_CHAIN_RW, REDO_CHAIN_SPACE_OK },
 		{ "rw 4294967295 8 18446744073709551615 1 0 0 0 0/1024 ok 0 0 0 " UUID,
 		  REDO_CHAIN_RW, REDO_CHAIN_SPACE_OK },

@@ -41,6 +41,10 @@ void redo_fill_info(const struct redo_super *sb, const struct redo_label *label,
 	i->merge = redo_merge_str(sb->merge_state);
 	if (!redo_uuid_nil(sb->merge_uuid))
 		redo_uuid_str(sb->merge_uuid, i->merge_uuid);
+	if (!redo_uuid_nil(sb->tracker_uuid))
+		redo_uuid_str(sb->tracker_uuid, i->tracker_uuid);
+	i->tracker_epoch = redo_tracker_epoch(sb);
+	i->tracker_sealed = redo_tracker_sealed(sb);
 }
 
 int redo_delta_open(const char *path, struct redo_delta **delta)

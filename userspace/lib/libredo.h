@@ -53,6 +53,10 @@ struct redo_delta_info {
 	bool clean, shared;
 	const char *merge;	/* what a merge has made of it: "", "into", "taken", "base", ... */
 	char merge_uuid[REDO_UUID_STR_SIZE];	/* the topmost delta that goes into, or "" */
+	/* Change tracking: "" and 0 where the delta has never had a tracker. */
+	char tracker_uuid[REDO_UUID_STR_SIZE];
+	uint64_t tracker_epoch;		/* began when the delta became the active one; 0: not known */
+	uint64_t tracker_sealed;	/* began when it was sealed; 0: not known */
 };
 
 int redo_delta_open(const char *path, struct redo_delta **delta);
@@ -172,6 +176,24 @@ struct redo_merge_status {
 	uint64_t error_sector, error_sectors;
 };
 
+#define REDO_CHANGE_ID_SIZE	58	/* "<uuid>/<number>" and the NUL */
+#define REDO_CHANGE_LABEL_SIZE	64
+#define REDO_CHANGE_KIND_SIZE	24
+
+enum redo_tracking {
+	REDO_TRACKING_OFF,
+	REDO_TRACKING_OK,
+	REDO_TRACKING_REBUILDING,	/* after a crash: answers come when it is over */
+	REDO_TRACKING_BROKEN,		/* changes go unnoticed until tracking is enabled anew */
+	REDO_TRACKING_POINT,		/* of a view: the id of the point that it shows */
+};
+
+struct redo_tracking_status {
+	enum redo_tracking state;
+	char change_id[REDO_CHANGE_ID_SIZE];	/* where the current epoch began; "": none */
+	uint64_t blocks_used, blocks_total;	/* of the store, 4 KiB each */
+};
+
 struct redo_status {
 	enum redo_chain_mode mode;
 	/* Zeroes in the modes FAIL and ERROR: */
@@ -186,6 +208,7 @@ struct redo_status {
 	uint64_t commits, checkpoints;
 	char active_uuid[REDO_UUID_STR_SIZE];	/* "" without an active delta */
 	struct redo_merge_status merge;
+	struct redo_tracking_status tracking;
 };
 
 /* Pure. -EINVAL for what is not a status of the target; words added at the end are allowed. */
@@ -215,6 +238,143 @@ int redo_chain_merge_throttle(const char *chain, const char *throttle);
 /* Every allocated range of [@start, @start + @sectors), with as many messages as it takes. */
 int redo_chain_allocated(const char *chain, uint64_t start, uint64_t sectors,
 			 redo_range_fn fn, void *ctx);
+
+/* Changed block tracking ------------------------------------------------------ */
+
+/*
+ * What has changed since a change id. How a backup agent goes about it:
+ *
+ *   first, in full:	redo_tracker_mark() gives an id M1; take a snapshot, or read a
+ *			view of one, and copy redo_tracker_allocated() of it
+ *   each next one:	redo_tracker_mark() gives M2; copy redo_tracker_query(M1, M2)
+ *
+ * (A snapshot is a mark as well: redo_point_change_id() tells which.) An answer counts
+ * only if the function that gave it has returned 0: what a callback was told before an
+ * error is not all of it. An error never means that nothing has changed: where
+ * redo_tracker_take_full() is true, the only safe way on is a full backup.
+ */
+enum redo_tracker_error {
+	REDO_TRACKER_NO_ERROR,
+	/* Take a full backup: */
+	REDO_TRACKER_UNKNOWN_ID,	/* -ENOENT: this tracker has never given out that number */
+	REDO_TRACKER_FOREIGN_ID,	/* -EXDEV: another tracker's: another disk, or tracking began anew */
+	REDO_TRACKER_DROPPED_ID,	/* -ESTALE: its epoch was dropped, or forgotten by a revert */
+	REDO_TRACKER_DAMAGED,		/* -EUCLEAN: the store is damaged, or tracking is broken */
+	/* Enable tracking; until then there are full backups only: */
+	REDO_TRACKER_NOT_TRACKED,	/* -ENODATA */
+	/* Ask again: */
+	REDO_TRACKER_TIMED_OUT,		/* -ETIMEDOUT: is still being rebuilt after a crash */
+	REDO_TRACKER_CANCELLED,		/* -ECANCELED: the caller's own wish */
+	/* Asked wrongly: */
+	REDO_TRACKER_BAD_ID,		/* -EINVAL: not an id, or the first is later than the second */
+	REDO_TRACKER_BAD_RANGE,		/* -ERANGE: beyond the end of the device */
+	REDO_TRACKER_OTHER,		/* see redo_last_error() */
+};
+
+/* What a function below has returned. */
+enum redo_tracker_error redo_tracker_error(int r);
+/* Is a full backup the way on from it? Also where tracking is off. */
+bool redo_tracker_take_full(enum redo_tracker_error error);
+
+struct redo_tracker;	/* of a live chain */
+
+/* @chain: the name of its dm device, or a path of that. -ENODATA: tracking is off. */
+int redo_tracker_open(const char *chain, struct redo_tracker **tracker);
+void redo_tracker_close(struct redo_tracker *tracker);
+
+struct redo_tracker_wait {
+	unsigned int timeout_ms;	/* 0: do not wait; REDO_TRACKER_FOR_EVER */
+	bool (*cancelled)(void *ctx);	/* asked some ten times a second while waiting; may be NULL */
+	void *ctx;
+};
+
+#define REDO_TRACKER_FOR_EVER	0xffffffffU
+
+/*
+ * How long a question may wait for a rebuild; 60 s without this call. Between the parts
+ * of a long answer cancelled() is asked as well.
+ */
+void redo_tracker_set_wait(struct redo_tracker *tracker, const struct redo_tracker_wait *wait);
+
+struct redo_tracker_info {
+	char uuid[REDO_UUID_STR_SIZE];
+	uint32_t block_bytes;		/* one bit each */
+	uint64_t virtual_bytes;
+	uint64_t current;		/* number of the epoch that takes marks now */
+	struct redo_tracking_status status;
+};
+
+/* As it is now. */
+int redo_tracker_get_info(struct redo_tracker *tracker, struct redo_tracker_info *info);
+
+struct redo_change {
+	char id[REDO_CHANGE_ID_SIZE];	/* the moment at which the epoch began */
+	uint64_t number;
+	uint64_t first;			/* less than @number: the ids from there on are one with it */
+	uint64_t time;			/* seconds since the epoch */
+	char kind[REDO_CHANGE_KIND_SIZE];	/* "enable", "mark", "snapshot", "revert", "grow", ... */
+	char label[REDO_CHANGE_LABEL_SIZE];	/* "": none */
+	bool current;
+};
+
+/* A callback's value other than 0 ends the walk and is returned. */
+typedef int (*redo_change_fn)(void *ctx, const struct redo_change *change);
+/* All ids that can be asked about, the oldest first. */
+int redo_tracker_list(struct redo_tracker *tracker, redo_change_fn fn, void *ctx);
+
+/*
+ * What may have changed between the ids @since and @until (NULL: until now) of the
+ * sectors [@start, @start + @sectors); @sectors 0: up to the end. Ranges come in order;
+ * two may touch each other.
+ */
+int redo_tracker_query(struct redo_tracker *tracker, const char *since, const char *until,
+		       uint64_t start, uint64_t sectors, redo_range_fn fn, void *ctx);
+
+/*
+ * The same of the whole disk as a bitmap: block n, the bytes from n * @block_bytes on, is
+ * bit n % 8 (the least significant is 0) of byte n / 8. Bits behind the last block are 0.
+ */
+struct redo_bitmap {
+	uint32_t block_bytes;
+	uint64_t virtual_bytes;
+	uint64_t blocks;		/* the last may be a part of one only */
+	uint64_t set;			/* that many bits are 1 */
+	uint64_t bytes;			/* of @bits */
+	uint8_t *bits;
+};
+
+int redo_tracker_bitmap(struct redo_tracker *tracker, const char *since, const char *until,
+			struct redo_bitmap *map);
+void redo_bitmap_free(struct redo_bitmap *map);
+bool redo_bitmap_test(const struct redo_bitmap *map, uint64_t block);
+/* Pure. Every block that the range touches. -ERANGE: beyond the end. */
+int redo_bitmap_set_range(struct redo_bitmap *map, uint64_t start, uint64_t sectors);
+
+/* Ranges that may hold data, whether changed or not; all others read as zeroes. */
+int redo_tracker_allocated(struct redo_tracker *tracker, uint64_t start, uint64_t sectors,
+			   redo_range_fn fn, void *ctx);
+
+/*
+ * A new epoch begins; @id is its change id. @label: NULL, or at most 63 printable
+ * characters without spaces.
+ */
+int redo_tracker_mark(struct redo_tracker *tracker, const char *label,
+		      char id[REDO_CHANGE_ID_SIZE]);
+/* Nobody will ask about @id any more. */
+int redo_tracker_drop(struct redo_tracker *tracker, const char *id);
+
+/*
+ * The id of the snapshot point @chain@@snap, by what the deltas record; the chain need not be
+ * active. -ENODATA: the point was not tracked. @opts may be NULL.
+ */
+int redo_point_change_id(const struct redo_scan_options *opts, const char *chain,
+			 const char *snap, char id[REDO_CHANGE_ID_SIZE]);
+
+/* Pure. @uuid in small letters; -EINVAL. */
+int redo_change_id_parse(const char *id, char uuid[REDO_UUID_STR_SIZE], uint64_t *number);
+/* Pure. The answer to `cbt_list`; like redo_allocated_parse(). Fills in uuid, block_bytes, current. */
+int redo_changes_parse(const char *answer, struct redo_tracker_info *info, redo_change_fn fn,
+		       void *ctx, bool *more, uint64_t *next);
 
 #ifdef __cplusplus
 }

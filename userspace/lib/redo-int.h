@@ -338,6 +338,29 @@ int redo_runs(const struct redo_io *io, const struct redo_super *sb, redo_run_fn
 /* "20", "20%" or "50MiB"; 0 or -EINVAL. */
 int redo_throttle_parse(const char *text, unsigned int *value, bool *mib);
 
+/* Changed block tracking: tracker-parse.c, bitmap.c, point-id.c ---------------------- */
+
+bool redo_uuid_text_valid(const char *text);
+int redo_change_id_format(char id[REDO_CHANGE_ID_SIZE], const char *uuid, u64 number);
+bool redo_change_label_valid(const char *label);
+int redo_bitmap_init(struct redo_bitmap *map, u64 virtual_bytes, u32 block_bytes);
+/* Epochs of @tracker that began with the point that @n names; -ENODATA: none is known. */
+int redo_node_point_id(const struct redo_node *n, const u8 *tracker, u64 *first, u64 *last);
+/* The tracker that knows that point; NULL: none does. */
+const u8 *redo_node_tracker(const struct redo_node *n);
+
+static inline u64 redo_tracker_epoch(const struct redo_super *sb)
+{
+	(void)sb;
+	return 0;
+}
+
+static inline u64 redo_tracker_sealed(const struct redo_super *sb)
+{
+	(void)sb;
+	return 0;
+}
+
 /* Scanning: scan.c ------------------------------------------------------------ */
 
 int redo_scan(const struct redo_scan_options *opts, struct redo_set *set);

@@ -1,48 +1,17 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* What the target says: status lines and answers to messages. Pure. */
-#include <ctype.h>
 #include <stdlib.h>
 #include "redo-int.h"
+#include "words.h"
 
-struct words {
-	const char *at;
-};
-
-/* The next word into @word; false at the end or when it does not fit. */
-static bool next_word(struct words *w, char *word, size_t size)
-{
-	size_t len;
-
-	w->at += strspn(w->at, " \t\n");
-	len = strcspn(w->at, " \t\n");
-	if (!len || len >= size)
-		return false;
-	memcpy(word, w->at, len);
-	word[len] = '\0';
-	w->at += len;
-	return true;
-}
-
-/* Digits only: strtoull alone would take signs and blanks. */
-static bool to_u64(const char *s, uint64_t *n)
-{
-	char *end;
-
-	if (!isdigit((unsigned char)*s))
-		return false;
-	errno = 0;
-	*n = strtoull(s, &end, 10);
-	return !errno && !*end;
-}
-
-static bool next_u64(struct words *w, uint64_t *n)
+static bool next_u64(struct redo_words *w, uint64_t *n)
 {
 	char word[24];
 
-	return next_word(w, word, sizeof(word)) && to_u64(word, n);
+	return redo_next_word(w, word, sizeof(word)) && redo_word_u64(word, n);
 }
 
-static bool next_u32(struct words *w, uint32_t *n)
+static bool next_u32(struct redo_words *w, uint32_t *n)
 {
 	uint64_t n64;
 
@@ -52,11 +21,11 @@ static bool next_u32(struct words *w, uint32_t *n)
 	return true;
 }
 
-static bool next_of(struct words *w, const char *const *names, int nr, int *which)
+static bool next_of(struct redo_words *w, const char *const *names, int nr, int *which)
 {
 	char word[32];
 
-	if (!next_word(w, word, sizeof(word)))
+	if (!redo_next_word(w, word, sizeof(word)))
 		return false;
 	for (*which = 0; *which < nr; (*which)++)
 		if (!strcmp(word, names[*which]))
@@ -64,7 +33,7 @@ static bool next_of(struct words *w, const char *const *names, int nr, int *whic
 	return false;
 }
 
-static bool next_mode(struct words *w, enum redo_chain_mode *mode)
+static bool next_mode(struct redo_words *w, enum redo_chain_mode *mode)
 {
 	static const char *const names[] = {
 		[REDO_CHAIN_FAIL] = REDO_STATUS_FAIL,
@@ -82,7 +51,7 @@ static bool next_mode(struct words *w, enum redo_chain_mode *mode)
 	return true;
 }
 
-static bool next_space(struct words *w, enum redo_space *space)
+static bool next_space(struct redo_words *w, enum redo_space *space)
 {
 	static const char *const names[] = {
 		[REDO_CHAIN_SPACE_OK] = REDO_SPACE_OK,
@@ -99,49 +68,37 @@ static bool next_space(struct words *w, enum redo_space *space)
 }
 
 /* "<used>/<blocks>" */
-static bool next_fraction(struct words *w, uint64_t *used, uint64_t *all)
+static bool next_fraction(struct redo_words *w, uint64_t *used, uint64_t *all)
 {
 	char word[48], *slash;
 
-	if (!next_word(w, word, sizeof(word)))
+	if (!redo_next_word(w, word, sizeof(word)))
 		return false;
 	slash = strchr(word, '/');
 	if (!slash)
 		return false;
 	*slash = '\0';
-	return to_u64(word, used) && to_u64(slash + 1, all);
+	return redo_word_u64(word, used) && redo_word_u64(slash + 1, all);
 }
 
-static bool next_uuid(struct words *w, char *uuid)
+static bool next_uuid(struct redo_words *w, char *uuid)
 {
 	char word[REDO_UUID_STR_SIZE];
-	int i;
 
-	if (!next_word(w, word, sizeof(word)))
+	if (!redo_next_word(w, word, sizeof(word)))
 		return false;
 	*uuid = '\0';
 	if (!strcmp(word, "-"))
 		return true;
-	if (strlen(word) != REDO_UUID_STR_SIZE - 1)
+	if (!redo_uuid_text_valid(word))
 		return false;
-	for (i = 0; word[i]; i++) {
-		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-
-		if (dash ? word[i] != '-' : !isxdigit((unsigned char)word[i]))
-			return false;
-	}
 	memcpy(uuid, word, sizeof(word));
 	return true;
 }
 
-static bool at_end(struct words *w)
-{
-	return !w->at[strspn(w->at, " \t\n")];
-}
-
 /* The merge ------------------------------------------------------------------- */
 
-static bool next_run(struct words *w, enum redo_merge_run *run)
+static bool next_run(struct redo_words *w, enum redo_merge_run *run)
 {
 	static const char *const names[] = {
 		[REDO_MERGE_RUN_NONE] = REDO_MERGE_WORD_NONE,
@@ -160,7 +117,7 @@ static bool next_run(struct words *w, enum redo_merge_run *run)
 	return true;
 }
 
-static bool next_kind(struct words *w, enum redo_merge_kind *kind)
+static bool next_kind(struct redo_words *w, enum redo_merge_kind *kind)
 {
 	static const char *const names[] = {
 		[REDO_MERGE_KIND_IS_NONE] = "-",
@@ -177,12 +134,12 @@ static bool next_kind(struct words *w, enum redo_merge_kind *kind)
 }
 
 /* "-", "base" or a UUID */
-static bool next_target(struct words *w, struct redo_merge_status *m)
+static bool next_target(struct redo_words *w, struct redo_merge_status *m)
 {
-	struct words ahead = *w;
+	struct redo_words ahead = *w;
 	char word[REDO_UUID_STR_SIZE];
 
-	if (next_word(&ahead, word, sizeof(word)) && !strcmp(word, REDO_MERGE_BASE_WORD)) {
+	if (redo_next_word(&ahead, word, sizeof(word)) && !strcmp(word, REDO_MERGE_BASE_WORD)) {
 		m->to_base = true;
 		*w = ahead;
 		return true;
@@ -190,22 +147,22 @@ static bool next_target(struct words *w, struct redo_merge_status *m)
 	return next_uuid(w, m->target_uuid);
 }
 
-static bool next_throttle(struct words *w, char *text, size_t size)
+static bool next_throttle(struct redo_words *w, char *text, size_t size)
 {
 	unsigned int value;
 	bool mib;
 
-	return next_word(w, text, size) && !redo_throttle_parse(text, &value, &mib) &&
+	return redo_next_word(w, text, size) && !redo_throttle_parse(text, &value, &mib) &&
 	       (mib || strchr(text, '%'));
 }
 
 /* "-" or "<errno>@<sector>+<sectors>" */
-static bool next_error(struct words *w, struct redo_merge_status *m)
+static bool next_error(struct redo_words *w, struct redo_merge_status *m)
 {
 	char word[64], *at, *plus;
 	uint64_t err;
 
-	if (!next_word(w, word, sizeof(word)))
+	if (!redo_next_word(w, word, sizeof(word)))
 		return false;
 	if (!strcmp(word, "-"))
 		return true;
@@ -214,31 +171,74 @@ static bool next_error(struct words *w, struct redo_merge_status *m)
 	if (!plus)
 		return false;
 	*at = *plus = '\0';
-	if (!to_u64(word[0] == '-' ? word + 1 : word, &err) || !err || err > 4095)
+	if (!redo_word_u64(word[0] == '-' ? word + 1 : word, &err) || !err || err > 4095)
 		return false;
 	m->error = (int)err;
-	return to_u64(at + 1, &m->error_sector) && to_u64(plus + 1, &m->error_sectors);
+	return redo_word_u64(at + 1, &m->error_sector) && redo_word_u64(plus + 1, &m->error_sectors);
 }
 
 /* A target that does not merge yet has no words for it. */
-static bool parse_merge(struct words *w, struct redo_merge_status *m)
+static bool parse_merge(struct redo_words *w, struct redo_merge_status *m)
 {
-	return at_end(w) ||
+	return redo_words_end(w) ||
 	       (next_run(w, &m->run) && next_kind(w, &m->kind) && next_uuid(w, m->source_uuid) &&
 		next_target(w, m) && next_fraction(w, &m->done, &m->total) &&
 		next_u64(w, &m->kib_per_s) &&
 		next_throttle(w, m->throttle, sizeof(m->throttle)) && next_error(w, m));
 }
 
+/* Change tracking --------------------------------------------------------------- */
+
+static bool next_tracking(struct redo_words *w, enum redo_tracking *state)
+{
+	static const char *const names[] = {
+		[REDO_TRACKING_OFF] = REDO_CBT_WORD_OFF,
+		[REDO_TRACKING_OK] = REDO_CBT_WORD_OK,
+		[REDO_TRACKING_REBUILDING] = REDO_CBT_WORD_REBUILDING,
+		[REDO_TRACKING_BROKEN] = REDO_CBT_WORD_BROKEN,
+		[REDO_TRACKING_POINT] = REDO_CBT_WORD_POINT,
+	};
+	int which;
+
+	if (!next_of(w, names, ARRAY_SIZE(names), &which))
+		return false;
+	*state = which;
+	return true;
+}
+
+static bool next_change_id(struct redo_words *w, char *id)
+{
+	char word[REDO_CHANGE_ID_SIZE], uuid[REDO_UUID_STR_SIZE];
+	u64 number;
+
+	if (!redo_next_word(w, word, sizeof(word)))
+		return false;
+	*id = '\0';
+	if (!strcmp(word, "-"))
+		return true;
+	if (redo_change_id_parse(word, uuid, &number))
+		return false;
+	memcpy(id, word, sizeof(word));
+	return true;
+}
+
+/* A target that does not track yet has no words for it. */
+static bool parse_tracking(struct redo_words *w, struct redo_tracking_status *t)
+{
+	return redo_words_end(w) ||
+	       (next_tracking(w, &t->state) && next_change_id(w, t->change_id) &&
+		next_fraction(w, &t->blocks_used, &t->blocks_total));
+}
+
 int redo_status_parse(const char *params, struct redo_status *s)
 {
-	struct words w = { params };
+	struct redo_words w = { params };
 
 	memset(s, 0, sizeof(*s));
 	if (!next_mode(&w, &s->mode))
 		return -EINVAL;
 	if (s->mode == REDO_CHAIN_FAIL || s->mode == REDO_CHAIN_ERROR)
-		return at_end(&w) ? 0 : -EINVAL;
+		return redo_words_end(&w) ? 0 : -EINVAL;
 	if (next_u32(&w, &s->nr_deltas) && next_u32(&w, &s->grain_sectors) &&
 	    next_u64(&w, &s->units_total) && next_u64(&w, &s->units_taken) &&
 	    next_u64(&w, &s->grains_used) && next_u64(&w, &s->meta_used) &&
@@ -246,7 +246,8 @@ int redo_status_parse(const char *params, struct redo_status *s)
 	    next_fraction(&w, &s->journal_used, &s->journal_blocks) &&
 	    next_space(&w, &s->space) && next_u64(&w, &s->leaves_resident) &&
 	    next_u64(&w, &s->commits) && next_u64(&w, &s->checkpoints) &&
-	    next_uuid(&w, s->active_uuid) && parse_merge(&w, &s->merge))
+	    next_uuid(&w, s->active_uuid) && parse_merge(&w, &s->merge) &&
+	    parse_tracking(&w, &s->tracking))
 		return 0;
 	return -EINVAL;
 }
@@ -260,25 +261,25 @@ static bool parse_item(const char *word, uint64_t *start, uint64_t *sectors)
 	if (!plus)
 		return false;
 	*plus = '\0';
-	return to_u64(copy, start) && to_u64(plus + 1, sectors) && *sectors;
+	return redo_word_u64(copy, start) && redo_word_u64(plus + 1, sectors) && *sectors;
 }
 
 int redo_allocated_parse(const char *answer, redo_range_fn fn, void *ctx,
 			 bool *more, uint64_t *next)
 {
-	struct words w = { answer };
+	struct redo_words w = { answer };
 	const size_t next_len = strlen(REDO_MSG_NEXT);
 	uint64_t start, sectors;
 	char word[48];
 	int r;
 
 	*more = false;
-	while (next_word(&w, word, sizeof(word))) {
+	while (redo_next_word(&w, word, sizeof(word))) {
 		if (!strcmp(word, REDO_MSG_END))
-			return at_end(&w) ? 0 : -EINVAL;
+			return redo_words_end(&w) ? 0 : -EINVAL;
 		if (!strncmp(word, REDO_MSG_NEXT, next_len)) {
 			*more = true;
-			return to_u64(word + next_len, next) && at_end(&w) ? 0 : -EINVAL;
+			return redo_word_u64(word + next_len, next) && redo_words_end(&w) ? 0 : -EINVAL;
 		}
 		if (!parse_item(word, &start, &sectors))
 			return -EINVAL;

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The change id of a snapshot point, by what the deltas record. */
+#include "redo-int.h"
+
+/*
+ * Two places may say it: the delta that names the point, when it became the active one, and
+ * the delta whose content the point is, when it was sealed. After a revert to the point the
+ * former is the later: both are right, and from the later one on less has changed.
+ */
+int redo_node_point_id(const struct redo_node *n, const u8 *tracker, u64 *first, u64 *last)
+{
+	const struct redo_node *p = n->parent;
+
+	*first = *last = 0;
+	if (p && redo_uuid_eq(p->sb.tracker_uuid, tracker))
+		*first = *last = redo_tracker_sealed(&p->sb);
+	if (redo_uuid_eq(n->sb.tracker_uuid, tracker) && redo_tracker_epoch(&n->sb)) {
+		*last = redo_tracker_epoch(&n->sb);
+		if (!*first)
+			*first = *last;
+	}
+	return *last ? 0 : -ENODATA;
+}
+
+/* The tracker of the delta that names it; else that of the delta below. */
+const u8 *redo_node_tracker(const struct redo_node *n)
+{
+	if (!redo_uuid_nil(n->sb.tracker_uuid) && redo_tracker_epoch(&n->sb))
+		return n->sb.tracker_uuid;
+	if (n->parent && !redo_uuid_nil(n->parent->sb.tracker_uuid) &&
+	    redo_tracker_sealed(&n->parent->sb))
+		return n->parent->sb.tracker_uuid;
+	return NULL;
+}
+
+static int point_id(const struct redo_set *set, const char *chain, const char *snap, char *id)
+{
+	const struct redo_chain *c = redo_find_chain(set, chain);
+	const struct redo_node *n;
+	char uuid[REDO_UUID_STR_SIZE];
+	const u8 *tracker;
+	u64 first, last;
+
+	if (!c)
+		return redo_err(ENXIO, "%s: no such chain", chain);
+	n = redo_find_point(set, c, snap);
+	/* Not -ENOENT: no change id was asked about. */
+	if (!n)
+		return -ENXIO;
+	tracker = redo_node_tracker(n);
+	if (!tracker || redo_node_point_id(n, tracker, &first, &last))
+		return redo_err(ENODATA, "%s@%s: changes were not tracked when it was made; take a full backup",
+				chain, snap);
+	redo_uuid_str(tracker, uuid);
+	redo_change_id_format(id, uuid, last);
+	return 0;
+}
+
+int redo_point_change_id(const struct redo_scan_options *opts, const char *chain,
+			 const char *snap, char id[REDO_CHANGE_ID_SIZE])
+{
+	struct redo_set set;
+	int r = redo_scan(opts, &set);
+
+	*id = '\0';
+	if (r)
+		return r;
+	r = point_id(&set, chain, snap, id);
+	redo_set_free(&set);
+	return r;
+}
