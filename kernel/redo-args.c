@@ -11,10 +11,13 @@ enum seen {
 	SEEN_NO_PASSDOWN	= BIT(4),
 	SEEN_FORCE_BASE		= BIT(5),
 	SEEN_HOLD_MERGE		= BIT(6),
+	SEEN_CBT		= BIT(7),
+	SEEN_NO_CBT		= BIT(8),
 };
 
 struct parse {
 	struct redo_features *f;
+	char *cbt;
 	char **argv;
 	unsigned int argc;
 	unsigned int seen;
@@ -69,7 +72,23 @@ static const struct flag flags[] = {
 	  offsetof(struct redo_features, force_base) },
 	{ REDO_ARG_HOLD_MERGE, SEEN_HOLD_MERGE,
 	  offsetof(struct redo_features, hold_merge) },
+	{ REDO_ARG_NO_CBT, SEEN_NO_CBT, offsetof(struct redo_features, no_cbt) },
 };
+
+static int parse_cbt(struct parse *p)
+{
+	int r = once(p, REDO_ARG_CBT, SEEN_CBT);
+
+	if (!r && !p->argc)
+		r = refuse(p, "%s needs a value", REDO_ARG_CBT);
+	if (r)
+		return r;
+	p->f->cbt = true;
+	p->cbt = p->argv[0];
+	p->argv++;
+	p->argc--;
+	return 0;
+}
 
 static int parse_feature(struct parse *p)
 {
@@ -97,6 +116,8 @@ static int parse_feature(struct parse *p)
 			p->f->low_water = value;
 		return r;
 	}
+	if (!strcmp(name, REDO_ARG_CBT))
+		return parse_cbt(p);
 	return refuse(p, "unknown feature argument: %s", name);
 }
 
@@ -118,6 +139,9 @@ static int parse_features(struct redo_args *a, struct parse *p)
 	a->feature = p->argv;
 	while (p->argc && !r)
 		r = parse_feature(p);
+	if (!r && p->f->cbt && p->f->no_cbt)
+		r = refuse(p, "%s and no_cbt: either is tracked or is not", REDO_ARG_CBT);
+	a->cbt = p->cbt;
 	return r;
 }
 

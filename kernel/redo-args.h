@@ -14,6 +14,7 @@ struct redo_args {
 	char *base;			/* these point into argv */
 	u32 nr_deltas;
 	char **delta;
+	char *cbt;			/* device of the tracking store, or NULL */
 	struct redo_features features;
 	u32 nr_features;		/* words, as given */
 	char **feature;

@@ -40,6 +40,8 @@ struct redo_features {
 	bool no_discard_passdown;
 	bool force_base;
 	bool hold_merge;
+	bool cbt;
+	bool no_cbt;		/* whoever tracked it before: no more */
 	u32 nr_given;		/* arguments as given, for the table line */
 };
 

@@ -57,7 +57,9 @@ CHECK_OFFSET(struct redo_disk_super, tracker_generation, 312);
 CHECK_OFFSET(struct redo_disk_super, merge_state, 320);
 CHECK_OFFSET(struct redo_disk_super, merge_uuid, 328);
 CHECK_OFFSET(struct redo_disk_super, merge_pos, 344);
-CHECK_OFFSET(struct redo_disk_super, reserved1, 352);
+CHECK_OFFSET(struct redo_disk_super, tracker_epoch, 352);
+CHECK_OFFSET(struct redo_disk_super, tracker_sealed, 360);
+CHECK_OFFSET(struct redo_disk_super, reserved1, 368);
 CHECK_SIZE(struct redo_disk_label, REDO_BLOCK_SIZE);
 CHECK_OFFSET(struct redo_disk_label, chain_name, 64);
 CHECK_OFFSET(struct redo_disk_label, snap_name, 192);
@@ -238,6 +240,8 @@ void redo_pack_super(void *block, const struct redo_super *sb)
 	ds->merge_state = cpu_to_le64(sb->merge_state);
 	memcpy(ds->merge_uuid, sb->merge_uuid, REDO_UUID_SIZE);
 	ds->merge_pos = cpu_to_le64(sb->merge_pos);
+	ds->tracker_epoch = cpu_to_le64(sb->tracker_epoch);
+	ds->tracker_sealed = cpu_to_le64(sb->tracker_sealed);
 	redo_seal_block(block, REDO_SUPER_SIZE);
 }
 
@@ -285,6 +289,8 @@ static enum redo_bad unpack_super_fields(const struct redo_disk_super *ds, struc
 	sb->merge_state = le64_to_cpu(ds->merge_state);
 	memcpy(sb->merge_uuid, ds->merge_uuid, REDO_UUID_SIZE);
 	sb->merge_pos = le64_to_cpu(ds->merge_pos);
+	sb->tracker_epoch = le64_to_cpu(ds->tracker_epoch);
+	sb->tracker_sealed = le64_to_cpu(ds->tracker_sealed);
 	return REDO_OK;
 }
 
@@ -326,6 +332,21 @@ static bool super_merge_ok(const struct redo_super *sb)
 		return false;
 	return !sb->merge_pos || sb->merge_state == REDO_MERGE_INTO ||
 	       sb->merge_state == REDO_MERGE_BASE || sb->merge_state == REDO_MERGE_BASE_ALL;
+}
+
+/* Who tracks and what he counts: both, or neither. */
+static bool super_tracker_ok(const struct redo_super *sb)
+{
+	if (!(sb->compat_ro & REDO_COMPAT_RO_TRACKER) != is_nil(sb->tracker_uuid))
+		return false;
+	if (is_nil(sb->tracker_uuid))
+		return !sb->tracker_generation && !sb->tracker_epoch && !sb->tracker_sealed;
+	if (!sb->tracker_generation || sb->tracker_generation > REDO_NUMBER_MAX ||
+	    sb->tracker_epoch > REDO_NUMBER_MAX || sb->tracker_sealed > REDO_NUMBER_MAX)
+		return false;
+	if (sb->tracker_sealed && sb->state != REDO_STATE_SEALED && sb->state != REDO_STATE_RETIRED)
+		return false;
+	return !sb->tracker_sealed || sb->tracker_epoch < sb->tracker_sealed;
 }
 
 /* A root is a metadata block of a unit that has been taken. */
@@ -395,7 +416,23 @@ enum redo_bad redo_unpack_super(const void *block, u8 slot, struct redo_super *s
 	if (sb->incompat & ~REDO_INCOMPAT_SUPP)
 		return REDO_BAD_INCOMPAT;
 	return super_identity_ok(sb) && super_geometry_ok(sb) && super_numbers_ok(sb) &&
-	       super_merge_ok(sb) ? REDO_OK : REDO_BAD_FIELD;
+	       super_merge_ok(sb) && super_tracker_ok(sb) ? REDO_OK : REDO_BAD_FIELD;
+}
+
+void redo_super_set_tracker(struct redo_super *sb, const u8 *uuid, u64 generation)
+{
+	if (!uuid || memcmp(sb->tracker_uuid, uuid, REDO_UUID_SIZE)) {
+		memset(sb->tracker_uuid, 0, REDO_UUID_SIZE);
+		sb->tracker_generation = 0;
+		sb->tracker_epoch = 0;
+		sb->tracker_sealed = 0;
+		sb->compat_ro &= ~REDO_COMPAT_RO_TRACKER;
+	}
+	if (!uuid || is_nil(uuid))
+		return;
+	memcpy(sb->tracker_uuid, uuid, REDO_UUID_SIZE);
+	sb->tracker_generation = max(sb->tracker_generation, generation);
+	sb->compat_ro |= REDO_COMPAT_RO_TRACKER;
 }
 
 void redo_super_set_merge(struct redo_super *sb, enum redo_merge_state state, const u8 *uuid)

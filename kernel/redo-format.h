@@ -98,9 +98,12 @@ enum redo_super_state {
 
 #define REDO_INCOMPAT_MERGE	0x1ULL	/* merge_state is not 0 */
 
+/* tracker_uuid is not 0: whoever writes to it without telling the tracker spoils that */
+#define REDO_COMPAT_RO_TRACKER	0x1ULL
+
 /* No other feature bit is defined in version 1. */
 #define REDO_COMPAT_SUPP	0ULL
-#define REDO_COMPAT_RO_SUPP	0ULL
+#define REDO_COMPAT_RO_SUPP	REDO_COMPAT_RO_TRACKER
 #define REDO_INCOMPAT_SUPP	REDO_INCOMPAT_MERGE
 
 /* What a merge has made of this delta; see on-disk-format.rst, "Merges". */
@@ -151,11 +154,13 @@ struct redo_disk_super {
 	__le64 replay_seq;		/* 280 first journal sequence not covered by the trees */
 	__le64 replay_commit;		/* 288 the commit number expected there */
 	__u8   tracker_uuid[16];	/* 296 change tracking store; zeroes: none */
-	__le64 tracker_generation;	/* 312 */
+	__le64 tracker_generation;	/* 312 of its superblock, at least */
 	__le64 merge_state;		/* 320 enum redo_merge_state */
 	__u8   merge_uuid[16];		/* 328 topmost delta of what is merged */
 	__le64 merge_pos;		/* 344 grains below it have been carried down, durably */
-	__u8   reserved1[160];		/* 352 zero */
+	__le64 tracker_epoch;		/* 352 epoch that began when this one took over; 0: none */
+	__le64 tracker_sealed;		/* 360 epoch that began when it was sealed; 0: none */
+	__u8   reserved1[144];		/* 368 zero */
 };					/* 512 */
 
 /* Names and hints for people and tools; nothing in the data path reads it. */
@@ -315,6 +320,7 @@ struct redo_super {
 	u64 merge_state;
 	u8 merge_uuid[REDO_UUID_SIZE];
 	u64 merge_pos;
+	u64 tracker_epoch, tracker_sealed;
 };
 
 struct redo_label {
@@ -401,6 +407,11 @@ bool redo_slots_of_two(const struct redo_super sb[2], const enum redo_bad bad[2]
  */
 int redo_choose_super(const struct redo_super sb[2], const enum redo_bad bad[2]);
 u64 redo_super_blocknr(u8 slot);
+/*
+ * Set the tracker's UUID and generation, feature bit included. NULL: there is none, and then
+ * the epochs are zero, too, as they are if it is another than before.
+ */
+void redo_super_set_tracker(struct redo_super *sb, const u8 *uuid, u64 generation);
 /* Set the merge fields, feature bit included. @uuid: NULL for none. */
 void redo_super_set_merge(struct redo_super *sb, enum redo_merge_state state, const u8 *uuid);
 

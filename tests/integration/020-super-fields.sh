@@ -153,7 +153,7 @@ refused 'content|generation' - "$both"
 restore d1
 
 # compat_ro: not to be written, readable all the same
-spoil d2 set compat_ro 1
+spoil d2 set compat_ro 2
 refused 'feature|read-only' "$d2" "$both"
 mkdm view -r <<< "$both"
 holds /dev/mapper/view model
@@ -162,10 +162,10 @@ restore d2
 
 # nor does it get a second child, for which it would be marked
 mkdisk d3 32M
-spoil d1 set compat_ro 1
+spoil d1 set compat_ro 2
 before=$(writes "$d1")
 refused 'shared' "$d1" "$(line "$base" "$d1" "$d3")"
-[[ $(writes "$d1") == "$before" ]] || fail "d1 with compat_ro 1 was written to"
+[[ $(writes "$d1") == "$before" ]] || fail "d1 with compat_ro 2 was written to"
 restore d1
 
 # an unsealed delta below another one

@@ -46,6 +46,9 @@ static void redo_args_plain(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, p->args.features.no_discard_passdown);
 	KUNIT_EXPECT_FALSE(test, p->args.features.force_base);
 	KUNIT_EXPECT_FALSE(test, p->args.features.hold_merge);
+	KUNIT_EXPECT_FALSE(test, p->args.features.cbt);
+	KUNIT_EXPECT_FALSE(test, p->args.features.no_cbt);
+	KUNIT_EXPECT_NULL(test, p->args.cbt);
 }
 
 static void redo_args_deltas(struct kunit *test)
@@ -75,6 +78,20 @@ static void redo_args_features(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, p->args.features.no_discard_passdown);
 	KUNIT_EXPECT_TRUE(test, p->args.features.force_base);
 	KUNIT_EXPECT_TRUE(test, p->args.features.hold_merge);
+}
+
+static void redo_args_cbt(struct kunit *test)
+{
+	struct parsed *p = parse(test, "b 1 d 3 cbt /dev/store hold_merge");
+
+	KUNIT_ASSERT_EQ(test, p->ret, 0);
+	KUNIT_EXPECT_TRUE(test, p->args.features.cbt);
+	KUNIT_EXPECT_STREQ(test, p->args.cbt, "/dev/store");
+	KUNIT_EXPECT_TRUE(test, p->args.features.hold_merge);
+	p = parse(test, "b 1 d 1 no_cbt");
+	KUNIT_ASSERT_EQ(test, p->ret, 0);
+	KUNIT_EXPECT_TRUE(test, p->args.features.no_cbt);
+	KUNIT_EXPECT_NULL(test, p->args.cbt);
 }
 
 /* 256 deltas and no more. */
@@ -109,6 +126,11 @@ static const struct args_case args_cases[] = {
 	{ "b 1 d 2 low_water 4294967295", NULL },
 	{ "b 1 d 2 no_space_timeout 4294967295", NULL },
 	{ "b 0 1 ignore_discard", NULL },
+	{ "b 0 2 cbt no_cbt", NULL },	/* a device of that name */
+	{ "b 1 d 1 cbt", "cbt" },
+	{ "b 1 d 4 cbt s cbt s", "twice" },
+	{ "b 1 d 2 no_cbt no_cbt", "twice" },
+	{ "b 1 d 3 cbt s no_cbt", "no_cbt" },
 	{ "", "few" },
 	{ "b", "few" },
 	{ "b x", "x" },
@@ -179,6 +201,7 @@ static struct kunit_case redo_args_cases[] = {
 	KUNIT_CASE(redo_args_plain),
 	KUNIT_CASE(redo_args_deltas),
 	KUNIT_CASE(redo_args_features),
+	KUNIT_CASE(redo_args_cbt),
 	KUNIT_CASE(redo_args_most),
 	KUNIT_CASE_PARAM(redo_args_refused, args_gen_params),
 	KUNIT_CASE(redo_args_long),

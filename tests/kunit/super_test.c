@@ -49,6 +49,9 @@ static void redo_test_super(struct redo_super *sb)
 	sb->tracker_generation = 0x4142434445464748ULL;
 	sb->merge_state = REDO_MERGE_INTO;
 	sb->incompat = REDO_INCOMPAT_MERGE;
+	sb->compat_ro = REDO_COMPAT_RO_TRACKER;
+	sb->tracker_epoch = 0x6161;
+	sb->tracker_sealed = 0x6162;
 	sb->merge_pos = 0x515;
 }
 
@@ -72,7 +75,7 @@ static const struct redo_test_field super_golden[] = {
 	{ "version",		 64, 4, 1 },
 	{ "flags",		 68, 4, 6 },
 	{ "compat",		 72, 8, 0 },
-	{ "compat_ro",		 80, 8, 0 },
+	{ "compat_ro",		 80, 8, 1 },
 	{ "incompat",		 88, 8, 1 },
 	{ "parent_uuid",	 96, 8, 0x3736353433323130ULL },
 	{ "tree_uuid",		112, 8, 0x5756555453525150ULL },
@@ -107,7 +110,9 @@ static const struct redo_test_field super_golden[] = {
 	{ "merge_state",	320, 8, 1 },
 	{ "merge_uuid",		328, 8, 0x9796959493929190ULL },
 	{ "merge_pos",		344, 8, 0x515 },
-	{ "reserved1",		352, 8, 0 },
+	{ "tracker_epoch",	352, 8, 0x6161 },
+	{ "tracker_sealed",	360, 8, 0x6162 },
+	{ "reserved1",		368, 8, 0 },
 	{ "reserved1, last",	504, 8, 0 },
 };
 
@@ -183,6 +188,8 @@ static void redo_super_round_trip(struct kunit *test)
 	EXPECT_SAME(tracker_generation);
 	EXPECT_SAME(merge_state);
 	EXPECT_SAME(merge_pos);
+	EXPECT_SAME(tracker_epoch);
+	EXPECT_SAME(tracker_sealed);
 }
 
 /* Slot B has its own address; neither slot passes for the other. */
@@ -256,7 +263,15 @@ static const struct super_case super_cases[] = {
 	{ "version 1", 64, 4, 1, REDO_OK },
 	{ "version 2", 64, 4, 2, REDO_BAD_VERSION },
 	{ "compat, unknown", 72, 8, 1ULL << 63, REDO_OK },
-	{ "compat_ro, unknown", 80, 8, 1, REDO_OK },
+	{ "compat_ro, unknown", 80, 8, 3, REDO_OK },
+	{ "compat_ro, a tracker but no bit", 80, 8, 0, REDO_BAD_FIELD },
+	{ "tracker of no generation", 312, 8, 0, REDO_BAD_FIELD },
+	{ "tracker generation that could come round", 312, 8, 1ULL << 63, REDO_BAD_FIELD },
+	{ "tracker epoch 0", 352, 8, 0, REDO_OK },
+	{ "tracker epoch that of the seal", 352, 8, 0x6162, REDO_BAD_FIELD },
+	{ "tracker epoch that could come round", 352, 8, 1ULL << 63, REDO_BAD_FIELD },
+	{ "sealed before there was a tracker", 360, 8, 0, REDO_OK },
+	{ "sealed in an epoch that could come round", 360, 8, 1ULL << 63, REDO_BAD_FIELD },
 	{ "incompat, merge", 88, 8, 1, REDO_OK },
 	{ "incompat, no merge but a merge state", 88, 8, 0, REDO_BAD_FIELD },
 	{ "incompat, lowest unknown bit", 88, 8, 3, REDO_BAD_INCOMPAT },
@@ -386,6 +401,44 @@ static void redo_super_identity(struct kunit *test)
 	redo_pack_super(block, &sb);
 	REDO_EXPECT_BAD(test, REDO_BAD_FIELD, redo_unpack_super(block, 0, &out));
 	sb.depth = 0;
+	redo_pack_super(block, &sb);
+	REDO_EXPECT_BAD(test, REDO_OK, redo_unpack_super(block, 0, &out));
+}
+
+/* The fields of a tracker without the tracker; another one; what an active delta has. */
+static void redo_super_tracker(struct kunit *test)
+{
+	struct redo_super sb, out;
+	u8 *block = redo_test_packed_super(test, &sb), uuid[REDO_UUID_SIZE];
+
+	memset(sb.tracker_uuid, 0, REDO_UUID_SIZE);
+	redo_pack_super(block, &sb);
+	REDO_EXPECT_BAD(test, REDO_BAD_FIELD, redo_unpack_super(block, 0, &out));
+	sb.compat_ro = 0;	/* generation and epochs are still there */
+	redo_pack_super(block, &sb);
+	REDO_EXPECT_BAD(test, REDO_BAD_FIELD, redo_unpack_super(block, 0, &out));
+
+	redo_test_super(&sb);
+	redo_super_set_tracker(&sb, sb.tracker_uuid, 5);	/* it never goes back */
+	KUNIT_EXPECT_EQ(test, sb.tracker_generation, 0x4142434445464748ULL);
+	KUNIT_EXPECT_EQ(test, sb.tracker_sealed, 0x6162ULL);
+	redo_test_uuid(uuid, 0xb0);
+	redo_super_set_tracker(&sb, uuid, 5);
+	KUNIT_EXPECT_EQ(test, sb.tracker_generation, 5ULL);
+	KUNIT_EXPECT_EQ(test, sb.tracker_epoch, 0ULL);
+	KUNIT_EXPECT_EQ(test, sb.tracker_sealed, 0ULL);
+	redo_pack_super(block, &sb);
+	REDO_EXPECT_BAD(test, REDO_OK, redo_unpack_super(block, 0, &out));
+	redo_super_set_tracker(&sb, NULL, 0);
+	KUNIT_EXPECT_EQ(test, sb.compat_ro, 0ULL);
+	redo_pack_super(block, &sb);
+	REDO_EXPECT_BAD(test, REDO_OK, redo_unpack_super(block, 0, &out));
+
+	redo_test_super(&sb);
+	sb.state = REDO_STATE_ACTIVE;	/* the epoch of its seal, before it is sealed */
+	redo_pack_super(block, &sb);
+	REDO_EXPECT_BAD(test, REDO_BAD_FIELD, redo_unpack_super(block, 0, &out));
+	sb.tracker_sealed = 0;
 	redo_pack_super(block, &sb);
 	REDO_EXPECT_BAD(test, REDO_OK, redo_unpack_super(block, 0, &out));
 }
@@ -590,6 +643,7 @@ static struct kunit_case redo_super_cases[] = {
 	KUNIT_CASE(redo_super_blank),
 	KUNIT_CASE_PARAM(redo_super_field, super_gen_params),
 	KUNIT_CASE(redo_super_identity),
+	KUNIT_CASE(redo_super_tracker),
 	KUNIT_CASE(redo_super_geometry),
 	KUNIT_CASE_PARAM(redo_super_choose, choose_gen_params),
 	KUNIT_CASE(redo_label_round_trip),

@@ -58,6 +58,7 @@ SB = {
     'journal_blocks': (272, 4), 'replay_seq': (280, 8), 'replay_commit': (288, 8),
     'tracker_uuid': (296, 16), 'tracker_generation': (312, 8),
     'merge_state': (320, 8), 'merge_uuid': (328, 16), 'merge_pos': (344, 8),
+    'tracker_epoch': (352, 8), 'tracker_sealed': (360, 8),
 }
 
 TABLE = []

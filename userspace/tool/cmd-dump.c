@@ -97,6 +97,8 @@ static struct json_object *super_json(const struct redo_super *sb)
 	add_text(o, "merge", sb->merge_state ? redo_merge_str(sb->merge_state) : "none");
 	add_uuid(o, "merge_uuid", sb->merge_uuid);
 	add_u64(o, "merge_pos", sb->merge_pos);
+	add_u64(o, "tracker_epoch", sb->tracker_epoch);
+	add_u64(o, "tracker_sealed", sb->tracker_sealed);
 	return o;
 }
 
