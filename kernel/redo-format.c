@@ -431,7 +431,8 @@ void redo_super_set_tracker(struct redo_super *sb, const u8 *uuid, u64 generatio
 	if (!uuid || is_nil(uuid))
 		return;
 	memcpy(sb->tracker_uuid, uuid, REDO_UUID_SIZE);
-	sb->tracker_generation = max(sb->tracker_generation, generation);
+	if (sb->tracker_generation < generation)
+		sb->tracker_generation = generation;
 	sb->compat_ro |= REDO_COMPAT_RO_TRACKER;
 }
 

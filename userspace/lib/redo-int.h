@@ -351,14 +351,12 @@ const u8 *redo_node_tracker(const struct redo_node *n);
 
 static inline u64 redo_tracker_epoch(const struct redo_super *sb)
 {
-	(void)sb;
-	return 0;
+	return sb->tracker_epoch;
 }
 
 static inline u64 redo_tracker_sealed(const struct redo_super *sb)
 {
-	(void)sb;
-	return 0;
+	return sb->tracker_sealed;
 }
 
 /* Scanning: scan.c ------------------------------------------------------------ */
