@@ -160,8 +160,8 @@ void redo_unpack_header(const struct redo_disk_header *dh, struct redo_header *h
 	h->incarnation = le64_to_cpu(dh->incarnation);
 }
 
-static enum redo_bad check_len(const void *block, u32 len, u32 magic, const u8 *uuid,
-			       u64 blocknr, struct redo_header *h)
+enum redo_bad redo_check_len(const void *block, u32 len, u32 magic, const u8 *uuid,
+			     u64 blocknr, struct redo_header *h)
 {
 	const struct redo_disk_header *dh = block;
 
@@ -180,7 +180,7 @@ static enum redo_bad check_len(const void *block, u32 len, u32 magic, const u8 *
 enum redo_bad redo_check_block(const void *block, u32 magic, const u8 *uuid,
 			       u64 blocknr, struct redo_header *h)
 {
-	return check_len(block, REDO_BLOCK_SIZE, magic, uuid, blocknr, h);
+	return redo_check_len(block, REDO_BLOCK_SIZE, magic, uuid, blocknr, h);
 }
 
 /* Superblock ------------------------------------------------------------- */
@@ -399,8 +399,8 @@ enum redo_bad redo_unpack_super(const void *block, u8 slot, struct redo_super *s
 	struct redo_header h;
 	enum redo_bad bad;
 
-	bad = check_len(block, REDO_SUPER_SIZE, REDO_MAGIC_SUPER, NULL,
-			redo_super_blocknr(slot), &h);
+	bad = redo_check_len(block, REDO_SUPER_SIZE, REDO_MAGIC_SUPER, NULL,
+			     redo_super_blocknr(slot), &h);
 	if (bad)
 		return bad;
 	if (le32_to_cpu(ds->version) != REDO_FORMAT_VERSION)

@@ -383,6 +383,9 @@ void redo_unpack_header(const struct redo_disk_header *dh, struct redo_header *h
  */
 enum redo_bad redo_check_block(const void *block, u32 magic, const u8 *uuid,
 			       u64 blocknr, struct redo_header *h);
+/* The same of what is only @len bytes long. */
+enum redo_bad redo_check_len(const void *block, u32 len, u32 magic, const u8 *uuid,
+			     u64 blocknr, struct redo_header *h);
 
 void redo_pack_super(void *block, const struct redo_super *sb);
 /* @slot: 0 or 1. Checks every field that can be checked without the device. */
