@@ -23,6 +23,7 @@ targets=(
 	'delta 8000 400000'
 	'text 2000000 4096'
 	'chains 100000 320'
+	'stream 60000 20000'
 )
 
 make_corpus() {
@@ -65,6 +66,7 @@ esac
 
 make -s -C tests/fuzz
 make_corpus
+tests/fuzz/streams.py "$corpus/stream"
 for line in "${targets[@]}"; do
 	read -r target runs max <<< "$line"
 	if [[ $mode == --runs ]]; then

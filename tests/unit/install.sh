@@ -29,7 +29,7 @@ files() {
 	make -s -C userspace install DESTDIR="$tmp/root" > "$tmp/log" 2>&1 &&
 	(cd "$tmp/root/usr/local" && find . ! -type d | sed 's|^\./||' | LC_ALL=C sort) > "$tmp/files" &&
 	{
-		echo include/libredo.h
+		printf 'include/%s.h\n' libredo redo-backup
 		printf 'lib/%s\n' libredo.a libredo.so{,.0,.0.1.0} pkgconfig/libredo.pc
 		printf 'lib/systemd/system/dm-redo-%s.service\n' activate shutdown
 		echo sbin/redosetup
