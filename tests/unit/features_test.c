@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Feature arguments as words, and in a table line. */
+#include <sys/sysmacros.h>
 #include "unit.h"
 
 static void refused(const char *word, const char *why)
@@ -62,6 +63,40 @@ static void tables(void **state __unused)
 	assert_string_equal(list, "");
 }
 
+static void tracking(void **state __unused)
+{
+	char args[256] = "4 low_water 3 ignore_discard force_base", list[REDO_FEATURES_SIZE];
+	const u64 rdev = makedev(253, 7);
+
+	assert_int_equal(redo_features_cbt(args), 0);
+	assert_int_equal(redo_features_track(args, sizeof(args), REDO_TRACK, rdev), 0);
+	assert_string_equal(args, "6 low_water 3 ignore_discard force_base cbt 253:7");
+	assert_true(redo_features_cbt(args) == rdev);
+	redo_features_from_table(args, list);
+	assert_string_equal(list, "low_water=3 ignore_discard");
+	/* Once only, and one or the other. */
+	assert_int_equal(redo_features_track(args, sizeof(args), REDO_TRACK, rdev), 0);
+	assert_string_equal(args, "6 low_water 3 ignore_discard force_base cbt 253:7");
+	assert_int_equal(redo_features_track(args, sizeof(args), REDO_TRACK_NO_MORE, 0), 0);
+	assert_string_equal(args, "5 low_water 3 ignore_discard force_base no_cbt");
+	assert_int_equal(redo_features_cbt(args), 0);
+	redo_features_from_table(args, list);
+	assert_string_equal(list, "low_water=3 ignore_discard");
+	assert_int_equal(redo_features_track(args, sizeof(args), REDO_TRACK_NOT, 0), 0);
+	assert_string_equal(args, "4 low_water 3 ignore_discard force_base");
+	strcpy(args, "3 cbt 253:7 low_water");	/* nonsense does not confuse it */
+	assert_int_equal(redo_features_track(args, sizeof(args), REDO_TRACK_NOT, 0), 0);
+	assert_string_equal(args, "1 low_water");
+	strcpy(args, "2 low_water cbt");
+	assert_int_equal(redo_features_cbt(args), 0);
+	strcpy(args, "");
+	assert_int_equal(redo_features_track(args, sizeof(args), REDO_TRACK, rdev), 0);
+	assert_string_equal(args, "2 cbt 253:7");
+	assert_int_equal(redo_features_track(args, sizeof(args), REDO_TRACK_NOT, 0), 0);
+	assert_string_equal(args, "");
+	assert_int_equal(redo_features_track(args, 8, REDO_TRACK, rdev), -E2BIG);
+}
+
 /* All of them at once fit, and their table line into a struct redo_table. */
 static void all_fit(void **state __unused)
 {
@@ -86,6 +121,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(words), cmocka_unit_test(what_is_refused),
 		cmocka_unit_test(tables), cmocka_unit_test(all_fit),
+		cmocka_unit_test(tracking),
 	};
 
 	return cmocka_run_group_tests_name("features", tests, NULL, NULL);

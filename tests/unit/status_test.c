@@ -287,6 +287,46 @@ static void table_refused(void **state __unused)
 			fail_msg("'%s' was taken", t[i]);
 }
 
+static void tracking(void **state __unused)
+{
+	static const struct {
+		const char *words;
+		enum redo_tracking state;
+		const char *id;
+		uint64_t used, total;
+	} t[] = {
+		{ "", REDO_TRACKING_OFF, "", 0, 0 },
+		{ " off - 0/0", REDO_TRACKING_OFF, "", 0, 0 },
+		{ " ok " UUID "/7 402/4096", REDO_TRACKING_OK, UUID "/7", 402, 4096 },
+		{ " rebuilding " UUID "/18446744073709551615 1/2", REDO_TRACKING_REBUILDING,
+		  UUID "/18446744073709551615", 1, 2 },
+		{ " broken - 0/4096", REDO_TRACKING_BROKEN, "", 0, 4096 },
+		{ " broken " UUID "/3 9/4096", REDO_TRACKING_BROKEN, UUID "/3", 9, 4096 },
+		{ " point " UUID "/3 0/0", REDO_TRACKING_POINT, UUID "/3", 0, 0 },
+		{ " ok " UUID "/1 0/1 and more", REDO_TRACKING_OK, UUID "/1", 0, 1 },
+	};
+	static const char *const bad[] = {
+		" on - 0/0", " ok", " ok -", " ok " UUID " 0/0", " ok " UUID "/0 0/0",
+		" ok " UUID "/1", " ok " UUID "/1 0", " ok " UUID "/1 0/x", " ok x 0/0",
+		" ok " UUID "/184467440737095516150 0/0",
+	};
+	struct redo_status s;
+	char line[512];
+
+	for (size_t i = 0; i < ARRAY_SIZE(t); i++) {
+		snprintf(line, sizeof(line), "%s%s", LINE NO_MERGE, t[i].words);
+		assert_int_equal(redo_status_parse(line, &s), 0);
+		assert_int_equal(s.tracking.state, t[i].state);
+		assert_string_equal(s.tracking.change_id, t[i].id);
+		assert_int_equal(s.tracking.blocks_used, t[i].used);
+		assert_int_equal(s.tracking.blocks_total, t[i].total);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		snprintf(line, sizeof(line), "%s%s", LINE NO_MERGE, bad[i]);
+		assert_int_equal(redo_status_parse(line, &s), -EINVAL);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -296,6 +336,7 @@ int main(void)
 		cmocka_unit_test(merge_refused), cmocka_unit_test(throttles),
 		cmocka_unit_test(allocated), cmocka_unit_test(allocated_refused),
 		cmocka_unit_test(table_line), cmocka_unit_test(table_refused),
+		cmocka_unit_test(tracking),
 	};
 
 	return cmocka_run_group_tests_name("status", tests, NULL, NULL);

@@ -2,6 +2,7 @@
 /* Feature arguments as the user says them, as they are remembered, and in a table line. */
 #include <ctype.h>
 #include <stdlib.h>
+#include <sys/sysmacros.h>
 #include "redo-int.h"
 
 static const struct {
@@ -127,6 +128,64 @@ void redo_features_from_table(const char *args, char *list)
 			snprintf(word + strlen(word), sizeof(word) - strlen(word), "=%s", w);
 		redo_features_set(list, word);
 	}
+}
+
+/* Change tracking: not kept as a word, since the store may be another device next time. */
+
+/* Does the word that follows @word belong to it? */
+static bool has_value(const char *word)
+{
+	int which = find(word, strlen(word));
+
+	return which >= 0 ? features[which].value != NULL : !strcmp(word, REDO_ARG_CBT);
+}
+
+u64 redo_features_cbt(const char *args)
+{
+	char copy[256], *w, *save;
+	u64 rdev;
+
+	redo_copy(copy, args, sizeof(copy));
+	strtok_r(copy, " ", &save);
+	while ((w = strtok_r(NULL, " ", &save))) {
+		bool cbt = !strcmp(w, REDO_ARG_CBT);
+
+		if (!has_value(w))
+			continue;
+		w = strtok_r(NULL, " ", &save);
+		if (cbt)
+			return w && redo_dev_parse(w, &rdev) ? rdev : 0;
+	}
+	return 0;
+}
+
+int redo_features_track(char *args, size_t size, enum redo_track track, u64 rdev)
+{
+	char copy[256], text[256] = "", add[64] = "", *w, *save;
+	size_t at = 0;
+	u32 nr = 0;
+
+	redo_copy(copy, args, sizeof(copy));
+	strtok_r(copy, " ", &save);
+	while ((w = strtok_r(NULL, " ", &save))) {
+		bool ours = !strcmp(w, REDO_ARG_CBT) || !strcmp(w, REDO_ARG_NO_CBT);
+		const char *value = has_value(w) ? strtok_r(NULL, " ", &save) : NULL;
+
+		if (ours)
+			continue;
+		at += snprintf(text + at, sizeof(text) - at, " %s%s%s", w, value ? " " : "",
+			       value ? value : "");
+		nr += value ? 2 : 1;
+	}
+	if (track == REDO_TRACK)
+		snprintf(add, sizeof(add), " %s %u:%u", REDO_ARG_CBT, major(rdev), minor(rdev));
+	else if (track == REDO_TRACK_NO_MORE)
+		snprintf(add, sizeof(add), " %s", REDO_ARG_NO_CBT);
+	nr += track == REDO_TRACK ? 2 : track == REDO_TRACK_NO_MORE;
+	*args = '\0';
+	if (nr && (size_t)snprintf(args, size, "%u%s%s", nr, text, add) >= size)
+		return redo_err(E2BIG, "the features of the table are too long: %s%s", text, add);
+	return 0;
 }
 
 bool redo_features_force(const char *args)

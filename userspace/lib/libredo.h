@@ -356,7 +356,7 @@ int redo_tracker_allocated(struct redo_tracker *tracker, uint64_t start, uint64_
 
 /*
  * A new epoch begins; @id is its change id. @label: NULL, or at most 63 printable
- * characters without spaces.
+ * characters without spaces and commas.
  */
 int redo_tracker_mark(struct redo_tracker *tracker, const char *label,
 		      char id[REDO_CHANGE_ID_SIZE]);

@@ -469,6 +469,8 @@ bool redo_dm_present(void);
 const char *redo_dm_dir(void);
 
 /* Pure: table.c */
+/* "major:minor" or a path. */
+bool redo_dev_parse(const char *word, u64 *rdev);
 int redo_table_parse(const char *params, struct redo_table *t);
 char *redo_table_format(const struct redo_table *t);	/* malloc'ed */
 
@@ -483,6 +485,17 @@ int redo_features_set(char *list, const char *word);
 void redo_features_to_table(const char *list, bool force, char *args, size_t size);
 void redo_features_from_table(const char *args, char *list);
 bool redo_features_force(const char *args);
+
+enum redo_track {
+	REDO_TRACK_NOT,		/* the table says nothing of it */
+	REDO_TRACK,		/* changes, in a store */
+	REDO_TRACK_NO_MORE,	/* it is known that they were, and that it ends */
+};
+
+/* The store in a table's arguments; 0: none. */
+u64 redo_features_cbt(const char *args);
+/* Instead of what they say about it. */
+int redo_features_track(char *args, size_t size, enum redo_track track, u64 rdev);
 
 /* Devices for deltas: provision.c -------------------------------------------------- */
 

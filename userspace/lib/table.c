@@ -6,7 +6,7 @@
 #include "redo-int.h"
 
 /* "major:minor" or a path. */
-static bool parse_dev(const char *word, u64 *rdev)
+bool redo_dev_parse(const char *word, u64 *rdev)
 {
 	unsigned int major, minor;
 	struct stat st;
@@ -27,7 +27,7 @@ static int parse_words(char *text, struct redo_table *t)
 	char *save, *word = strtok_r(text, " ", &save), *end;
 	unsigned long nr;
 
-	if (!word || !parse_dev(word, &t->base))
+	if (!word || !redo_dev_parse(word, &t->base))
 		return -EINVAL;
 	word = strtok_r(NULL, " ", &save);
 	if (!word)
@@ -37,7 +37,7 @@ static int parse_words(char *text, struct redo_table *t)
 		return -EINVAL;
 	for (t->nr_deltas = 0; t->nr_deltas < nr; t->nr_deltas++) {
 		word = strtok_r(NULL, " ", &save);
-		if (!word || !parse_dev(word, &t->delta[t->nr_deltas]))
+		if (!word || !redo_dev_parse(word, &t->delta[t->nr_deltas]))
 			return -EINVAL;
 	}
 	word = strtok_r(NULL, "", &save);

@@ -47,7 +47,7 @@ bool redo_change_label_valid(const char *label)
 	size_t len = strlen(label);
 
 	for (size_t i = 0; i < len; i++)
-		if (label[i] <= ' ' || label[i] > '~')
+		if (label[i] <= ' ' || label[i] > '~' || label[i] == ',')
 			return false;
 	/* A dash alone is how the target says that there is none. */
 	return len && len < REDO_CHANGE_LABEL_SIZE && strcmp(label, "-");
@@ -122,7 +122,7 @@ static bool parse_header(char *word, struct redo_tracker_info *info)
 	return true;
 }
 
-/* "<n>,<time>,<kind>,<first>,<label|->": a label may have commas. */
+/* "<n>,<time>,<kind>,<first>,<label|->" */
 static bool parse_change(char *word, const struct redo_tracker_info *info, struct redo_change *c)
 {
 	const char *number = field(&word), *when = field(&word), *kind = field(&word);

@@ -419,7 +419,7 @@ int redo_tracker_mark(struct redo_tracker *t, const char *label, char id[REDO_CH
 
 	*id = '\0';
 	if (label && !redo_change_label_valid(label))
-		return redo_err(EINVAL, "%s: a label has 1 to %u printable characters without spaces, and is not -",
+		return redo_err(EINVAL, "%s: a label has 1 to %u printable characters without spaces and commas, and is not -",
 				label, REDO_CHANGE_LABEL_SIZE - 1);
 	if (label)
 		quote(quoted, label);
