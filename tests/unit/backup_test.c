@@ -8,6 +8,7 @@
 #include "xxh64.h"
 
 #define UUID_1	"4e0b3c0e-8a5e-4c8e-9d0a-0123456789ab"
+#define UUID_1_REST	"0b3c0e-8a5e-4c8e-9d0a-0123456789ab"
 #define UUID_2	"5e0b3c0e-8a5e-4c8e-9d0a-0123456789ab"
 #define DISK	(256U << 10)
 
@@ -291,10 +292,14 @@ static void order(void **state __unused)
 
 	assert_int_equal(redo_backup_follows(UUID_1 "/7", &i), 0);
 	assert_int_equal(redo_backup_follows(UUID_1 "/6", &i), -ESTALE);
-	assert_int_equal(redo_backup_follows(UUID_1 "/8", &i), -ESTALE);
+	/* it overlaps, or has been applied already */
+	assert_int_equal(redo_backup_follows(UUID_1 "/8", &i), 0);
+	assert_int_equal(redo_backup_follows(UUID_1 "/9", &i), 0);
+	assert_int_equal(redo_backup_follows(UUID_1 "/10", &i), -ESTALE);
 	assert_int_equal(redo_backup_follows(UUID_1 "/77", &i), -ESTALE);
 	assert_int_equal(redo_backup_follows(UUID_2 "/7", &i), -EXDEV);
 	assert_int_equal(redo_backup_follows("", &i), -ENODATA);
+	assert_int_equal(redo_backup_follows("4E" UUID_1_REST "/7", &i), 0);
 	assert_int_equal(redo_backup_follows(UUID_1 "/7", &full), -EINVAL);
 }
 

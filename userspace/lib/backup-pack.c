@@ -209,23 +209,30 @@ bool redo_backup_end_ok(const struct redo_backup_info *i, u64 done)
 	return i->incremental || done == i->disk_bytes;
 }
 
-static bool same_tracker(const char *a, const char *b)
-{
-	return !strncasecmp(a, b, REDO_UUID_STR_SIZE - 1);
-}
-
+/*
+ * What has changed from an earlier point on contains what has from a later one on. So an
+ * increment may begin before what is there, but neither after it, nor end before it.
+ */
 int redo_backup_follows(const char *held, const struct redo_backup_info *next)
 {
+	char tracker[REDO_UUID_STR_SIZE], uuid[REDO_UUID_STR_SIZE];
+	uint64_t has, since, until;
+
 	if (!next->incremental)
 		return redo_err(EINVAL, "is a full backup, not an increment");
 	if (!*held)
 		return redo_err(ENODATA, "is an increment since %s, but the backup before it has no change id",
 				next->since);
-	if (!same_tracker(held, next->since))
+	if (redo_change_id_parse(held, tracker, &has) ||
+	    redo_change_id_parse(next->since, uuid, &since) || strcmp(tracker, uuid) ||
+	    redo_change_id_parse(next->id, uuid, &until) || strcmp(tracker, uuid))
 		return redo_err(EXDEV, "is an increment since %s, which is of another tracker than %s before it",
 				next->since, held);
-	if (strcasecmp(held, next->since))
+	if (since > has)
 		return redo_err(ESTALE, "is an increment since %s, but what is before it ends at %s: the order is wrong, or one is missing",
 				next->since, held);
+	if (until < has)
+		return redo_err(ESTALE, "is an increment up to %s, which is before %s that is there: the order is wrong",
+				next->id, held);
 	return 0;
 }

@@ -33,39 +33,62 @@ const u8 *redo_node_tracker(const struct redo_node *n)
 	return NULL;
 }
 
-static int point_id(const struct redo_set *set, const char *chain, const char *snap, char *id)
+/*
+ * Of all ids that the point has had, the first: it stays the same when the point is gone
+ * back to, so that what an agent has written down goes on naming it. (What was
+ * sealed knows it; of the base each delta on top knows one.)
+ */
+static u64 first_id(const struct redo_set *set, const struct redo_node *n, const u8 *tracker)
 {
-	const struct redo_chain *c = redo_find_chain(set, chain);
-	const struct redo_node *n;
+	u64 least = 0, first, last;
+
+	for (u32 i = 0; i < set->nr_nodes; i++) {
+		const struct redo_node *o = &set->node[i];
+
+		if (!redo_uuid_eq(o->sb.parent_uuid, n->sb.parent_uuid) ||
+		    !redo_uuid_eq(o->sb.tree_uuid, n->sb.tree_uuid) ||
+		    redo_node_point_id(o, tracker, &first, &last))
+			continue;
+		if (!least || first < least)
+			least = first;
+	}
+	return least;
+}
+
+int redo_set_point_id(const struct redo_set *set, const struct redo_chain *c, const char *snap,
+		      char *id)
+{
+	const struct redo_node *n = redo_find_point(set, c, snap);
 	char uuid[REDO_UUID_STR_SIZE];
 	const u8 *tracker;
-	u64 first, last;
+	u64 first;
 
-	if (!c)
-		return redo_err(ENXIO, "%s: no such chain", chain);
-	n = redo_find_point(set, c, snap);
+	*id = '\0';
 	/* Not -ENOENT: no change id was asked about. */
 	if (!n)
 		return -ENXIO;
 	tracker = redo_node_tracker(n);
-	if (!tracker || redo_node_point_id(n, tracker, &first, &last))
+	first = tracker ? first_id(set, n, tracker) : 0;
+	if (!first)
 		return redo_err(ENODATA, "%s@%s: changes were not tracked when it was made; take a full backup",
-				chain, snap);
+				c->name, snap);
 	redo_uuid_str(tracker, uuid);
-	redo_change_id_format(id, uuid, last);
+	redo_change_id_format(id, uuid, first);
 	return 0;
 }
 
 int redo_point_change_id(const struct redo_scan_options *opts, const char *chain,
 			 const char *snap, char id[REDO_CHANGE_ID_SIZE])
 {
+	const struct redo_chain *c;
 	struct redo_set set;
 	int r = redo_scan(opts, &set);
 
 	*id = '\0';
 	if (r)
 		return r;
-	r = point_id(&set, chain, snap, id);
+	c = redo_find_chain(&set, chain);
+	r = c ? redo_set_point_id(&set, c, snap, id) : redo_err(ENXIO, "%s: no such chain", chain);
 	redo_set_free(&set);
 	return r;
 }

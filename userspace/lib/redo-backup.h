@@ -37,8 +37,9 @@ struct redo_backup_totals {
 
 /*
  * Does a disk that holds the point @held become the point of the increment @next by it?
- * Pure. -EINVAL: @next is in full; -ENODATA: @held is of a point without a change id;
- * -EXDEV: another tracker's; -ESTALE: it is based on another point than that.
+ * It does if that is based on this point or an earlier one, and is of a later one. Pure.
+ * -EINVAL: @next is in full; -ENODATA: @held is of a point without a change id; -EXDEV:
+ * another tracker's; -ESTALE: the order is wrong, or one is missing.
  */
 int redo_backup_follows(const char *held, const struct redo_backup_info *next);
 

@@ -346,6 +346,9 @@ bool redo_change_label_valid(const char *label);
 int redo_bitmap_init(struct redo_bitmap *map, u64 virtual_bytes, u32 block_bytes);
 /* Epochs of @tracker that began with the point that @n names; -ENODATA: none is known. */
 int redo_node_point_id(const struct redo_node *n, const u8 *tracker, u64 *first, u64 *last);
+/* The point's own id; -ENODATA: it was not tracked. @id: REDO_CHANGE_ID_SIZE bytes. */
+int redo_set_point_id(const struct redo_set *set, const struct redo_chain *c, const char *snap,
+		      char *id);
 /* The tracker that knows that point; NULL: none does. */
 const u8 *redo_node_tracker(const struct redo_node *n);
 
