@@ -360,6 +360,7 @@ void redo_set_free(struct redo_set *set)
 	free(set->chain);
 	free(set->damaged);
 	free(set->view);
+	free(set->tracker);
 	memset(set, 0, sizeof(*set));
 }
 

@@ -1,6 +1,58 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The change id of a snapshot point, by what the deltas record. */
+/* Who tracks a chain, and the change id of a snapshot point, by what the deltas record. */
 #include "redo-int.h"
+
+bool redo_uuid_parse(const char *text, u8 uuid[REDO_UUID_SIZE])
+{
+	unsigned int byte;
+
+	if (!redo_uuid_text_valid(text))
+		return false;
+	for (int i = 0; i < REDO_UUID_SIZE; i++) {
+		text += *text == '-';
+		if (sscanf(text, "%2x", &byte) != 1)
+			return false;
+		uuid[i] = (u8)byte;
+		text += 2;
+	}
+	return true;
+}
+
+bool redo_chain_tracker(const struct redo_chain *c, u8 uuid[REDO_UUID_SIZE])
+{
+	/* A delta that says none has been told so: what the register has is of old. */
+	if (c->present) {
+		memcpy(uuid, c->present->sb.tracker_uuid, REDO_UUID_SIZE);
+		return !redo_uuid_nil(uuid);
+	}
+	return redo_uuid_nil(c->tree_uuid) && redo_uuid_parse(c->reg_tracker, uuid);
+}
+
+const struct redo_tracker_node *redo_find_tracker(const struct redo_set *set, const u8 *uuid,
+						  u32 *nr)
+{
+	const struct redo_tracker_node *best = NULL;
+
+	*nr = 0;
+	for (u32 i = 0; i < set->nr_trackers; i++) {
+		const struct redo_tracker_node *n = &set->tracker[i];
+
+		if (!redo_uuid_eq(n->sb.uuid, uuid))
+			continue;
+		(*nr)++;
+		if (!best || n->sb.generation > best->sb.generation)
+			best = n;
+	}
+	return best;
+}
+
+const struct redo_tracker_node *redo_find_tracker_dev(const struct redo_set *set, u64 rdev)
+{
+	for (u32 i = 0; rdev && i < set->nr_trackers; i++)
+		if (set->tracker[i].rdev == rdev)
+			return &set->tracker[i];
+	return NULL;
+}
 
 /*
  * Two places may say it: the delta that names the point, when it became the active one, and

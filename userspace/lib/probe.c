@@ -2,6 +2,7 @@
 /* What is on one device: a delta, something else's signature, a base's fingerprint. */
 #include <blkid/blkid.h>
 #include <stdlib.h>
+#include "cbt-store.h"
 #include "redo-int.h"
 
 #define FINGERPRINT_BYTES	(64U << 10)
@@ -33,6 +34,23 @@ int redo_probe_node(const char *path, struct redo_node *n)
 		if (!redo_name_valid(n->label.snap_name))
 			n->label.snap_name[0] = '\0';
 	}
+	redo_file_close(&f);
+	return r;
+}
+
+int redo_probe_tracker(const char *path, struct redo_tracker_node *n)
+{
+	struct redo_file f;
+	int r;
+
+	memset(n, 0, sizeof(*n));
+	r = redo_file_open(&f, path, 0);
+	if (r)
+		return r;
+	redo_copy(n->path, path, sizeof(n->path));
+	n->device_bytes = f.io.size;
+	n->rdev = f.rdev;
+	r = redo_cbt_read_super(&f.io, path, &n->sb);
 	redo_file_close(&f);
 	return r;
 }
@@ -88,6 +106,7 @@ static void describe(blkid_probe pr, char *what, size_t size)
 
 int redo_signature(const char *path, char *what, size_t size)
 {
+	struct redo_tracker_node t;
 	struct redo_node n;
 	blkid_probe pr;
 	int r;
@@ -97,6 +116,13 @@ int redo_signature(const char *path, char *what, size_t size)
 	if (!r || r == -EUCLEAN) {
 		snprintf(what, size, "a delta of dm-redo%s%s%s", r ? " (damaged)" : "",
 			 n.label.chain_name[0] ? ", chain " : "", n.label.chain_name);
+		return 0;
+	}
+	if (r != -ENODATA)
+		return r;
+	r = redo_probe_tracker(path, &t);
+	if (!r || r == -EUCLEAN) {
+		snprintf(what, size, "a tracking store of dm-redo%s", r ? " (damaged)" : "");
 		return 0;
 	}
 	if (r != -ENODATA)

@@ -4,6 +4,7 @@
 #define REDO_INT_H
 
 #include <stdio.h>
+#include "../../kernel/redo-cbt-format.h"
 #include "../../kernel/redo-format.h"
 #include "../../kernel/redo-proto.h"
 #include "libredo.h"
@@ -243,6 +244,14 @@ struct redo_node {
 	u32 nr_children;
 };
 
+/* A tracking store. */
+struct redo_tracker_node {
+	struct redo_cbt_super sb;
+	char path[REDO_TEXT_MAX];
+	u64 device_bytes;
+	u64 rdev;		/* 0: a file */
+};
+
 struct redo_chain {
 	char name[REDO_NAME_SIZE];
 	u8 tree_uuid[REDO_UUID_SIZE];
@@ -256,6 +265,9 @@ struct redo_chain {
 	bool suspended, live_ro;
 	u32 live_deltas;
 	char features[REDO_TEXT_SIZE];	/* a list; of the live table, else kept */
+	u64 live_store;			/* the tracking store of the live table; 0: none */
+	char reg_tracker[REDO_UUID_STR_SIZE];	/* as the register has it */
+	char reg_store[REDO_TEXT_SIZE];		/* where it was seen last */
 };
 
 struct redo_damaged {
@@ -279,6 +291,8 @@ struct redo_set {
 	/* Read-only dm devices of points. */
 	struct redo_live_view *view;
 	u32 nr_views;
+	struct redo_tracker_node *tracker;
+	u32 nr_trackers;
 };
 
 /* Links the nodes, finds the chains and their present. Pure but for malloc. */
@@ -351,6 +365,13 @@ int redo_set_point_id(const struct redo_set *set, const struct redo_chain *c, co
 		      char *id);
 /* The tracker that knows that point; NULL: none does. */
 const u8 *redo_node_tracker(const struct redo_node *n);
+/* Who tracks the chain, by its active delta, or else by the register; false: nobody. */
+bool redo_chain_tracker(const struct redo_chain *c, u8 uuid[REDO_UUID_SIZE]);
+bool redo_uuid_parse(const char *text, u8 uuid[REDO_UUID_SIZE]);
+/* Its store: the newest of those that carry the UUID; @nr: how many do. */
+const struct redo_tracker_node *redo_find_tracker(const struct redo_set *set, const u8 *uuid,
+						  u32 *nr);
+const struct redo_tracker_node *redo_find_tracker_dev(const struct redo_set *set, u64 rdev);
 
 static inline u64 redo_tracker_epoch(const struct redo_super *sb)
 {
@@ -369,6 +390,8 @@ int redo_scan(const struct redo_scan_options *opts, struct redo_set *set);
 int redo_dev_path(u64 rdev, char *path, size_t size);
 /* Read super and label of one device. */
 int redo_probe_node(const char *path, struct redo_node *n);
+/* The same of a tracking store. */
+int redo_probe_tracker(const char *path, struct redo_tracker_node *n);
 int redo_fingerprint(const char *path, u64 sectors, u32 *head, u32 *tail);
 /* What libblkid sees there: "" for nothing. 0 or -errno. */
 int redo_signature(const char *path, char *what, size_t size);
@@ -407,6 +430,9 @@ struct redo_reg_entry {
 	bool deltas;			/* it has got some: without them it must not come up */
 	char merged[REDO_UUID_STR_SIZE];	/* the present when all began to be merged: the last to go */
 	char features[REDO_TEXT_SIZE];	/* a list: features.c */
+	char tracker[REDO_UUID_STR_SIZE];	/* who tracks its changes; "": nobody */
+	char store[REDO_TEXT_SIZE];	/* where that one's store was seen last */
+	char store_made[REDO_TEXT_SIZE];	/* of the volume or file that was made for it; "": none was */
 };
 
 const char *redo_reg_path(void);

@@ -39,6 +39,9 @@ static bool get_entry(struct json_object *o, struct redo_reg_entry *e)
 	get_text(o, "base_id", e->base_id, sizeof(e->base_id));
 	get_text(o, "merged", e->merged, sizeof(e->merged));
 	get_text(o, "features", e->features, sizeof(e->features));
+	get_text(o, "tracker", e->tracker, sizeof(e->tracker));
+	get_text(o, "store", e->store, sizeof(e->store));
+	get_text(o, "store_made", e->store_made, sizeof(e->store_made));
 	if (json_object_object_get_ex(o, "sectors", &v))
 		e->sectors = (u64)json_object_get_int64(v);
 	if (json_object_object_get_ex(o, "swapped", &v))
@@ -89,6 +92,9 @@ static struct json_object *to_json(const struct redo_reg_entry *e, u32 nr)
 		json_object_object_add(o, "deltas", json_object_new_boolean(e[i].deltas));
 		json_object_object_add(o, "merged", json_object_new_string(e[i].merged));
 		json_object_object_add(o, "features", json_object_new_string(e[i].features));
+		json_object_object_add(o, "tracker", json_object_new_string(e[i].tracker));
+		json_object_object_add(o, "store", json_object_new_string(e[i].store));
+		json_object_object_add(o, "store_made", json_object_new_string(e[i].store_made));
 		json_object_array_add(list, o);
 	}
 	json_object_object_add(root, "chains", list);

@@ -46,22 +46,54 @@ static bool known(const struct redo_set *set, const struct redo_node *n)
 	return false;
 }
 
+static int add_damaged(struct redo_set *set)
+{
+	struct redo_damaged *d = grow((void **)&set->damaged, set->nr_damaged, sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	set->nr_damaged++;
+	redo_copy(d->text, redo_last_error(), sizeof(d->text));
+	return 0;
+}
+
+/* It is no delta: is it a tracking store? */
+static int add_tracker(struct redo_set *set, const char *path)
+{
+	struct redo_tracker_node n, *slot;
+	int r = redo_probe_tracker(path, &n);
+
+	if (r == -EUCLEAN && add_damaged(set))
+		return -ENOMEM;
+	if (r)
+		return r;
+	for (u32 i = 0; i < set->nr_trackers; i++)
+		if (n.rdev ? set->tracker[i].rdev == n.rdev : !strcmp(set->tracker[i].path, path))
+			return 0;
+	slot = grow((void **)&set->tracker, set->nr_trackers, sizeof(*slot));
+	if (!slot)
+		return -ENOMEM;
+	*slot = n;
+	set->nr_trackers++;
+	return 0;
+}
+
 /* @named: the user asked for this one, so what is wrong with it matters. */
 static int add_device(struct scan *s, const char *path, bool named)
 {
 	struct redo_node n, *slot;
-	struct redo_damaged *d;
 	int r;
 
 	if (!named && skipped(s, redo_path_rdev(path)))
 		return 0;
 	r = redo_probe_node(path, &n);
-	if (r == -EUCLEAN) {
-		d = grow((void **)&s->set->damaged, s->set->nr_damaged, sizeof(*d));
-		if (!d)
-			return -ENOMEM;
-		s->set->nr_damaged++;
-		redo_copy(d->text, redo_last_error(), sizeof(d->text));
+	if (r == -EUCLEAN && add_damaged(s->set))
+		return -ENOMEM;
+	if (r == -ENODATA) {
+		r = add_tracker(s->set, path);
+		if (r == -ENODATA && named)
+			return redo_err(ENODATA, "%s: neither a delta nor a tracking store", path);
+		return r == -ENOMEM || named ? r : 0;
 	}
 	if (r)
 		return named ? r : 0;
@@ -75,9 +107,12 @@ static int add_device(struct scan *s, const char *path, bool named)
 	return 0;
 }
 
+/* A tracking store may be smaller than any delta. */
+#define LEAST_BYTES	((u64)REDO_CBT_DATA_START * REDO_BLOCK_SIZE)
+
 static bool worth_a_look(const char *name, u64 sectors)
 {
-	return sectors >= REDO_UNIT_SECTORS && strncmp(name, "fd", 2) && strncmp(name, "sr", 2) &&
+	return sectors >= LEAST_BYTES >> 9 && strncmp(name, "fd", 2) && strncmp(name, "sr", 2) &&
 	       strncmp(name, "zram", 4);
 }
 
@@ -160,7 +195,7 @@ static int scan_dir(struct scan *s, const char *dir)
 
 		if ((size_t)snprintf(path, sizeof(path), "%s/%s", dir, de->d_name) >=
 		    sizeof(path) || stat(path, &st) || !S_ISREG(st.st_mode) ||
-		    st.st_size < (off_t)REDO_UNIT_SIZE)
+		    st.st_size < (off_t)LEAST_BYTES)
 			continue;
 		r = add_device(s, redo_loop_of(path, dev, sizeof(dev)) ? dev : path, false);
 	}
@@ -275,6 +310,7 @@ static int add_live(struct scan *s, const struct redo_dm_info *info, const struc
 	c->live_ro = info->read_only;
 	c->live_deltas = t->nr_deltas;
 	redo_features_from_table(t->features, c->features);
+	c->live_store = redo_features_cbt(t->features);
 	c->virtual_sectors = t->sectors;
 	/* The table is the truth about what is active now. */
 	if (top && !info->read_only)
@@ -350,6 +386,8 @@ static int add_registered(struct scan *s)
 			c->virtual_sectors = e[i].sectors;
 		if (!c->dm_name[0])
 			redo_copy(c->features, e[i].features, sizeof(c->features));
+		redo_copy(c->reg_tracker, e[i].tracker, sizeof(c->reg_tracker));
+		redo_copy(c->reg_store, e[i].store, sizeof(c->reg_store));
 		if (e[i].deltas && redo_uuid_nil(c->tree_uuid) && !c->problem[0] &&
 		    !all_merged(s->set, e[i].merged))
 			snprintf(c->problem, sizeof(c->problem),
@@ -398,6 +436,20 @@ static void drop_legs(struct redo_set *set)
 	}
 }
 
+static void drop_tracker_legs(struct redo_set *set)
+{
+	for (u32 i = 0; i < set->nr_trackers; i++) {
+		for (u32 j = 0; j < set->nr_trackers; j++) {
+			if (i == j || !set->tracker[i].rdev ||
+			    !redo_uuid_eq(set->tracker[i].sb.uuid, set->tracker[j].sb.uuid) ||
+			    !held_by(set->tracker[i].rdev, set->tracker[j].rdev))
+				continue;
+			set->tracker[i--] = set->tracker[--set->nr_trackers];
+			break;
+		}
+	}
+}
+
 static int scan_devices(struct scan *s, const struct redo_scan_options *opts)
 {
 	int r = 0;
@@ -423,6 +475,7 @@ int redo_scan(const struct redo_scan_options *opts, struct redo_set *set)
 		r = scan_devices(&s, opts);
 	if (!r) {
 		drop_legs(set);
+		drop_tracker_legs(set);
 		set_live_names(&s);
 		r = set_registered_names(&s);
 		if (!r)
