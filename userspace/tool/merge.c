@@ -4,7 +4,6 @@
  * only for this; the kernel does the work, and is watched; at the end the table
  * without what has gone releases the devices.
  */
-#include <signal.h>
 #include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
@@ -118,24 +117,6 @@ void merge_give_up(const struct merge_job *job)
 
 /* Watching ---------------------------------------------------------------------------- */
 
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int sig)
-{
-	interrupted = sig;
-}
-
-/* The merge is the kernel's: we only stop watching. What is ignored (nohup) stays so. */
-static void catch_signals(void)
-{
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction sa = { .sa_handler = on_signal }, old;
-
-	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
-		if (!sigaction(signals[i], NULL, &old) && old.sa_handler != SIG_IGN)
-			sigaction(signals[i], &sa, NULL);
-}
-
 static int goes_on(const struct merge_job *job)
 {
 	const char *name = job->c->name;
@@ -203,6 +184,7 @@ int merge_watch(const struct merge_job *job)
 		return 0;
 	snprintf(what, sizeof(what), "merging %s", job->c->name);
 	progress_start(&p, what);
+	/* The merge is the kernel's: we only stop watching. */
 	catch_signals();
 	for (;;) {
 		const struct redo_merge_status *m = &s.merge;
@@ -225,7 +207,7 @@ int merge_watch(const struct merge_job *job)
 		p.each = (u64)s.grain_sectors << 9;
 		p.rate = (double)m->kib_per_s * 1024;
 		progress_show(&p, m->done, m->total);
-		if (interrupted) {
+		if (interrupted()) {
 			r = goes_on(job);
 			break;
 		}

@@ -49,6 +49,10 @@ const struct command commands[] = {
 	  "verify every checksum and reference of deltas (devices or files) not in use" },
 	{ "dump", cmd_dump, 1, 1, "<delta>", COMMON "RLJ",
 	  "print the metadata of a delta (a device or file)" },
+	{ "backup", cmd_backup, 1, 1, "<chain>@<snap>", COMMON SCAN "EKBf",
+	  "write a snapshot, or what has changed in it since another, as a stream" },
+	{ "restore", cmd_restore, 1, -1, "<device>|<file> [<stream>...]", COMMON "EVf",
+	  "make a disk of a full backup and its increments" },
 	{ "grow", cmd_grow, 1, 2, "<chain> [+<units>]", COMMON SCAN "z",
 	  "extend the device of a chain's active delta" },
 };
@@ -104,6 +108,9 @@ static const struct option_def option_defs[] = {
 	{ 'u', "resume", false, NULL, "let a merge go on that is paused, held or has failed" },
 	{ 'k', "throttle", false, "<percent>|<n>MiB", "merge that much of the time, or a second, only" },
 	{ 'W', "wipe", false, "[discard|zeroes|secure]", "overwrite what is released (default zeroes)" },
+	{ 'E', "since", false, "<change id>|<chain>@<snap>", "what has changed since then; restore: the target holds that" },
+	{ 'K', "output", false, "<file>|-", "where the backup goes (default: standard output)" },
+	{ 'V', "verify", false, NULL, "compare the target with the backup; write nothing" },
 	{ 'x', "remove-delta", false, NULL, "remove the device of the delta that was dropped" },
 };
 
@@ -159,6 +166,9 @@ static int set_option(char letter, const char *arg)
 	case 'u': opts.resume = true; return 0;
 	case 'k': opts.throttle = arg; return 0;
 	case 'W': opts.wipe = arg ? arg : "zeroes"; return 0;
+	case 'E': opts.since = arg; return 0;
+	case 'K': opts.output = arg; return 0;
+	case 'V': opts.verify = true; return 0;
 	case 'x': opts.remove_delta = true; return 0;
 	}
 	return -EINVAL;
@@ -226,6 +236,14 @@ int confirm(const char *fmt, ...)
 	return redo_err(ECANCELED, "%s: not done", question);
 }
 
+/* '\0': it has none. No command has both --output and --options: each may be -o. */
+static char short_of(const struct option_def *o)
+{
+	if (o->letter == 'K')
+		return 'o';
+	return o->short_too ? o->letter : '\0';
+}
+
 static bool optional(const struct option_def *o)
 {
 	return o->arg && o->arg[0] == '[';
@@ -240,8 +258,8 @@ static void print_command_help(const struct command *c)
 
 		if (!strchr(c->options, o->letter))
 			continue;
-		if (o->short_too)
-			snprintf(dash, sizeof(dash), "-%c, ", o->letter);
+		if (short_of(o))
+			snprintf(dash, sizeof(dash), "-%c, ", short_of(o));
 		if (optional(o))
 			snprintf(left, sizeof(left), "%s--%s[=%s", dash, o->name, o->arg + 1);
 		else
@@ -344,8 +362,8 @@ static void build_options(const struct command *c, char *shorts, struct option *
 		*longs++ = (struct option){ o->name, optional(o) ? optional_argument :
 					    o->arg ? required_argument : no_argument,
 					    NULL, LONG_BASE + (int)i };
-		if (o->short_too) {
-			*shorts++ = o->letter;
+		if (short_of(o)) {
+			*shorts++ = short_of(o);
 			if (o->arg)
 				*shorts++ = ':';
 		}
@@ -354,12 +372,12 @@ static void build_options(const struct command *c, char *shorts, struct option *
 	*longs = (struct option){ 0 };
 }
 
-static const struct option_def *option_of(int code)
+static const struct option_def *option_of(const struct command *c, int code)
 {
 	if (code >= LONG_BASE)
 		return &option_defs[code - LONG_BASE];
 	for (size_t i = 0; i < ARRAY_SIZE(option_defs); i++)
-		if (option_defs[i].short_too && option_defs[i].letter == code)
+		if (short_of(&option_defs[i]) == code && strchr(c->options, option_defs[i].letter))
 			return &option_defs[i];
 	return NULL;
 }
@@ -372,7 +390,7 @@ static int parse_options(const struct command *c, int argc, char **argv, bool *h
 
 	build_options(c, shorts, longs);
 	while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		const struct option_def *o = code == '?' ? NULL : option_of(code);
+		const struct option_def *o = code == '?' ? NULL : option_of(c, code);
 
 		if (!o) {
 			fprintf(stderr, "See redosetup %s -h\n", c->name);

@@ -16,11 +16,12 @@
 struct opts {
 	bool yes, dry_run, verbose, force, all, readonly, remove, full;
 	bool json, noheadings, deltas, leaf, journal, remove_delta, forget, background;
-	bool pause, resume;
+	bool pause, resume, verify;
 	char units;
 	const char *fields, *sort, *select;
 	const char *parent, *base, *chain, *snapshot, *description, *name, *to, *size, *grain;
 	const char *quiesce, *throttle, *wipe;
+	const char *since, *output;
 	const char *delta[MAX_LIST + 1], *device[MAX_LIST + 1], *dir[MAX_LIST + 1];
 	const char *feature[MAX_LIST + 1];
 	int nr_delta, nr_device, nr_dir, nr_feature;
@@ -75,6 +76,11 @@ void progress_show(struct progress *p, u64 done, u64 total);
 void progress_end(struct progress *p, bool all);
 /* ", 120.0 MiB/s, 1:05 left"; "" at no rate. */
 void progress_pace(double rate, u64 left, char *text, size_t size);
+
+/* signals.c */
+/* From now on SIGINT, SIGTERM and SIGHUP only make interrupted() true. */
+void catch_signals(void);
+bool interrupted(void);
 
 /* report.c */
 struct report;
@@ -221,6 +227,48 @@ int merge_settle_dropped(const struct merge_job *job);
 /* Both, or with --background a process that does. */
 int merge_finish(const struct merge_job *job);
 
+/* point-view.c */
+struct point_view {
+	char name[REDO_NAME_SIZE];	/* of the dm device */
+	char path[REDO_TEXT_MAX];
+	u64 sectors;
+	int fd;				/* O_DIRECT */
+	bool ours;			/* goes when it is closed */
+};
+
+/* A read-only device of the point that @point names: one that is there, or a new one. */
+int point_view_open(const struct redo_set *set, const struct redo_chain *c,
+		    const struct redo_node *point, struct point_view *v);
+void point_view_close(struct point_view *v);
+
+/* readahead.c */
+struct byte_range {
+	u64 start, end;
+};
+
+struct read_ahead;
+
+/* NULL with a text. @range is the caller's, and stays. */
+struct read_ahead *read_ahead_start(int fd, const struct byte_range *range, u64 nr);
+/* The next piece, valid until read_ahead_done(); @len 0: the end. -errno of reading @offset. */
+int read_ahead_next(struct read_ahead *ra, const void **buf, u64 *offset, size_t *len);
+void read_ahead_done(struct read_ahead *ra);
+void read_ahead_stop(struct read_ahead *ra);
+
+/* outfile.c */
+struct outfile {
+	char name[REDO_TEXT_MAX];
+	char part[REDO_TEXT_MAX];	/* what it is called until it is whole; "": is no file */
+	int fd;
+};
+
+/* NULL or "-": standard output, and what is said goes to stderr from now on. */
+int outfile_open(const char *path, struct outfile *o);
+int outfile_write(void *outfile, const void *buf, size_t len);
+int outfile_keep(struct outfile *o);
+/* Without outfile_keep() before, nothing is left of it. */
+void outfile_drop(struct outfile *o);
+
 /* copy.c */
 int copy_device(const char *from, const char *to);
 
@@ -240,6 +288,8 @@ int cmd_check(const struct command *c, int argc, char **argv);
 int cmd_dump(const struct command *c, int argc, char **argv);
 int cmd_delete(const struct command *c, int argc, char **argv);
 int cmd_consolidate(const struct command *c, int argc, char **argv);
+int cmd_backup(const struct command *c, int argc, char **argv);
+int cmd_restore(const struct command *c, int argc, char **argv);
 int cmd_grow(const struct command *c, int argc, char **argv);
 
 #endif /* TOOL_H */
