@@ -206,6 +206,13 @@ void dmdev_resume(struct dmdev *d)
 
 char *dmdev_message(struct dmdev *d, const char *text)
 {
+	int err;
+
+	return dmdev_ask(d, text, &err);
+}
+
+char *dmdev_ask(struct dmdev *d, const char *text, int *err)
+{
 	struct dm_task *t = task_new(DM_DEVICE_TARGET_MSG, d->name);
 	const char *answer;
 	char *copy = NULL;
@@ -217,6 +224,7 @@ char *dmdev_message(struct dmdev *d, const char *text)
 		answer = dm_task_get_message_response(t);
 		copy = xasprintf("%s", answer ? answer : "");
 	}
+	*err = copy ? 0 : dm_task_get_errno(t);
 	quiet_now = false;
 	dm_task_destroy(t);
 	return copy;

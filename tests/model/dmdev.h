@@ -36,6 +36,8 @@ bool dmdev_try_suspend(struct dmdev *d, bool noflush);
 bool dmdev_try_resume(struct dmdev *d);
 /* The answer is freed by the caller; NULL: refused. */
 char *dmdev_message(struct dmdev *d, const char *text);
+/* The same; *@err: why it was refused, a positive errno. */
+char *dmdev_ask(struct dmdev *d, const char *text, int *err);
 /* What follows the target's name in its status line; freed by the caller. */
 char *dmdev_status(struct dmdev *d);
 /* How many dm events it has had. */

@@ -7,6 +7,7 @@
 #include "forest.h"
 #include "oplog.h"
 #include "stamp.h"
+#include "tracking.h"
 
 u32 *content_new(const struct forest *f)
 {
@@ -108,10 +109,24 @@ char *forest_table(const struct node *n)
 	return table_from(n, node_depth(n));
 }
 
-static struct dmdev *table_device(struct forest *f, const char *name,
-				  const struct node *n, bool read_only)
+char *chain_table(const struct chain *c, const struct node *n)
 {
-	char *line = forest_table(n);
+	char *line = forest_table(n), *longer;
+
+	if (c->tracker)
+		longer = xasprintf("%s 2 cbt %s", line, c->tracker->store->devno);
+	else if (c->no_cbt)
+		longer = xasprintf("%s 1 no_cbt", line);
+	else
+		return line;
+	free(line);
+	return longer;
+}
+
+/* Frees @line. */
+static struct dmdev *table_device(struct forest *f, const char *name, char *line,
+				  bool read_only)
+{
 	struct dmdev *dm;
 
 	dm = dmdev_create(name, f->opt.sectors, f->opt.target, line, read_only, false);
@@ -123,7 +138,7 @@ static struct dmdev *table_device(struct forest *f, const char *name,
 
 void chain_activate(struct forest *f, struct chain *c)
 {
-	c->dm = table_device(f, c->name, c->top, false);
+	c->dm = table_device(f, c->name, chain_table(c, c->top), false);
 	c->fd = blk_open(c->dm->path, true);
 }
 
@@ -166,6 +181,9 @@ void chain_drop(struct forest *f, struct chain *c)
 	node_put(f, c->top);
 	c->top = NULL;
 	c->source = NULL;
+	tracking_end(f, c);
+	c->uuid_before[0] = 0;
+	c->no_cbt = false;
 	free(c->content);
 }
 
@@ -175,7 +193,7 @@ void view_open(struct forest *f, struct view *v, struct node *n)
 	char *name = xasprintf("view%u", count++);
 
 	v->node = n;
-	v->dm = table_device(f, name, n, true);
+	v->dm = table_device(f, name, forest_table(n), true);
 	v->fd = blk_open(v->dm->path, false);
 	node_get(n);
 	free(name);
@@ -220,7 +238,10 @@ void forest_plant(struct forest *f, u64 seed, const struct forest_options *opt)
 	c->content = content_new(f);
 	fill_base(f, c->top, c->content);
 	snprintf(c->name, sizeof(c->name), "chain0");
+	if (rng_percent(&f->rng, 75))
+		tracking_plan(f, c);
 	chain_activate(f, c);
+	tracking_begin(f, c, c->content, NULL);
 }
 
 void forest_fell(struct forest *f)

@@ -11,6 +11,7 @@
 #include "jobs.h"
 #include "lower.h"
 #include "rng.h"
+#include "tracker.h"
 
 #define FOREST_CHAINS	3
 #define FOREST_VIEWS	3
@@ -24,6 +25,10 @@ struct node {
 	u32 *maybe;		/* NULL, or what a sector of it may be instead */
 	bool lost;		/* the point is no more: its delta, or the base, takes something in */
 	u32 grain;		/* sectors; base: 0 */
+	/* whose epoch sealed_at began when it was sealed; not before sealed_low; 0: nobody's */
+	unsigned int sealed_by;
+	u64 sealed_at, sealed_low;
+	bool sealed_sure;	/* the kernel must know */
 	unsigned int users;	/* children, chains and views */
 	struct node *next;
 };
@@ -38,6 +43,10 @@ struct chain {
 	/* what is being merged, whether the chain is active or not; see merges.h */
 	struct node *source;	/* its topmost delta; NULL: nothing */
 	bool all;		/* all deltas up to it, into the base */
+	/* see tracking.h */
+	struct tracker *tracker;	/* NULL: changes are not tracked */
+	bool no_cbt;		/* the table is to end what its delta records */
+	char uuid_before[37];	/* of the tracker that it had; empty: none */
 };
 
 struct view {
@@ -56,6 +65,9 @@ struct forest_options {
 	bool mixed_grains;	/* chains of other grain sizes on the same base */
 	bool cache;		/* lower devices have a write cache */
 	bool quiesced;		/* no I/O in flight at snapshots */
+	bool cbt;		/* changed block tracking */
+	u32 cbt_block;		/* sectors; 0: drawn */
+	unsigned int ids_max;	/* that are asked for, of a tracker */
 	const char *target;
 };
 
@@ -69,7 +81,8 @@ struct forest {
 	struct view view[FOREST_VIEWS];
 	/* for the report at the end */
 	u64 compared;		/* sectors */
-	unsigned int points_compared, merges, cuts;
+	unsigned int points_compared, merges, cuts, pairs, marks;
+	bool stores_first;	/* for once, a cut may have broken what is tracked */
 };
 
 /* A base full of stamps of generation 1 and one chain without deltas over it. */
@@ -94,6 +107,8 @@ bool node_in_line(const struct node *n, const struct node *top);
 
 /* "<base> <n> <delta>..." for the chain up to @n; freed by the caller. */
 char *forest_table(const struct node *n);
+/* The chain's line if @n were its top, with the store. */
+char *chain_table(const struct chain *c, const struct node *n);
 
 /* These two are the device's; for the merges that are found again see merges.h. */
 void chain_activate(struct forest *f, struct chain *c);

@@ -61,9 +61,11 @@ static void *worker(void *unused)
 		while (taken == queued)
 			pthread_cond_wait(&work, &lock);
 		j = &queue[taken++];
+		j->state = JOB_BEGUN;
 		pthread_mutex_unlock(&lock);
 		run(j, buffer);
 		pthread_mutex_lock(&lock);
+		j->state = JOB_ENDED;
 		ended++;
 		pthread_cond_broadcast(&progress);
 	}
@@ -85,7 +87,11 @@ void jobs_init(unsigned int threads, u64 seed)
 
 void jobs_start(struct job *jobs, unsigned int n)
 {
+	unsigned int i;
+
 	pthread_mutex_lock(&lock);
+	for (i = 0; i < n; i++)
+		jobs[i].state = JOB_QUEUED;
 	queue = jobs;
 	queued = n;
 	taken = ended = 0;
@@ -104,6 +110,14 @@ void jobs_wait_some(unsigned int n)
 void jobs_wait(void)
 {
 	jobs_wait_some(queued);
+}
+
+void jobs_states(const struct job *jobs, unsigned int n, enum job_state *states)
+{
+	pthread_mutex_lock(&lock);
+	while (n--)
+		*states++ = jobs++->state;
+	pthread_mutex_unlock(&lock);
 }
 
 void jobs_run_serially(struct job *jobs, unsigned int n)

@@ -12,6 +12,12 @@ enum job_kind {
 	JOB_ZERO,
 };
 
+enum job_state {
+	JOB_QUEUED,
+	JOB_BEGUN,
+	JOB_ENDED,
+};
+
 struct job {
 	enum job_kind kind;
 	int fd;
@@ -20,6 +26,7 @@ struct job {
 	bool fua;
 	enum blk_zero how;
 	int result;		/* 0 or -errno */
+	enum job_state state;	/* while it is started: jobs_states() */
 };
 
 #define JOB_SECTORS_MAX	2048	/* of a write */
@@ -33,6 +40,8 @@ void jobs_start(struct job *jobs, unsigned int n);
 /* Return when @n of them have ended. */
 void jobs_wait_some(unsigned int n);
 void jobs_wait(void);
+/* How far each of them is just now. */
+void jobs_states(const struct job *jobs, unsigned int n, enum job_state *states);
 /* All of them in this thread, one after the other. */
 void jobs_run_serially(struct job *jobs, unsigned int n);
 

@@ -55,6 +55,7 @@ struct lower *lower_get(struct rng *rng, u64 sectors, bool cache)
 	else if (rng_percent(rng, 30))
 		blk_zero(l->fd, 0, l->sectors, BLK_ZERO_PUNCH);
 	l->busy = true;
+	l->store = false;
 	delta_wipe(l->fd);
 	return l;
 }
@@ -74,12 +75,15 @@ bool lower_can_cut(void)
 	return true;
 }
 
-void lower_cut(struct rng *rng)
+void lower_cut(struct rng *rng, bool stores_last)
 {
 	struct lower *l;
 
 	for (l = all; l; l = l->next)
-		if (l->busy && rng_percent(rng, 50))
+		if (l->busy && !(stores_last && l->store) && rng_percent(rng, 50))
+			loopdev_freeze(&l->loop);
+	for (l = all; l; l = l->next)
+		if (l->busy && !(stores_last && l->store))
 			loopdev_freeze(&l->loop);
 	for (l = all; l; l = l->next)
 		if (l->busy)

@@ -16,6 +16,7 @@ struct lower {
 	u64 sectors;
 	char devno[16];
 	bool given, busy;
+	bool store;		/* of tracking */
 	struct lower *next;
 };
 
@@ -25,11 +26,12 @@ void lower_give(const char *path);
 struct lower *lower_get(struct rng *rng, u64 sectors, bool cache);
 void lower_put(struct lower *l);
 /*
- * From now on writes to all of them fail, one device after the other, in any order:
- * what has completed stays. Not for given ones.
+ * From now on writes to all of them fail, one device after the other, in any order
+ * (@stores_last: but those of tracking after all others): what has completed stays. Not
+ * for given ones.
  */
 bool lower_can_cut(void);
-void lower_cut(struct rng *rng);
+void lower_cut(struct rng *rng, bool stores_last);
 /* They are as they were then, and writable; numbers and fds are others. */
 void lower_revive(void);
 /* Detach all loops. */

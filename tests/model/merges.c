@@ -5,6 +5,7 @@
 #include "delta.h"
 #include "merges.h"
 #include "oplog.h"
+#include "tracking.h"
 
 #define END_SECONDS	120
 #define ERROR_BUSY	"16@"
@@ -57,6 +58,11 @@ bool merges_allow_branch(struct forest *f, const struct node *n)
 		if (takes_part(&f->chain[i], n))
 			return false;
 	return true;
+}
+
+bool merge_may_end_on_base(const struct chain *c)
+{
+	return c->source && c->source == c->top && (c->all || !c->top->parent->parent);
 }
 
 void merge_adopt(struct forest *f, struct chain *c)
@@ -177,6 +183,7 @@ static void fold(struct forest *f, struct node *n, struct node **folded)
 	p->content = n->content;
 	p->maybe = n->maybe;
 	p->lost = n->lost;
+	tracking_fold(p, n);
 	for (at = &f->nodes; *at != n; at = &(*at)->next)
 		;
 	*at = n->next;
@@ -213,7 +220,7 @@ static void free_folded(struct node *folded)
 
 static void load_shortened(struct forest *f, struct chain *c)
 {
-	char *line = forest_table(c->top);
+	char *line = chain_table(c, c->top);
 
 	if (rng_percent(&f->rng, 30))
 		content_verify(f, c->fd, c->content, "before the table is shortened");
@@ -428,7 +435,7 @@ bool merge_refuses_revert(struct forest *f, struct chain *c)
 	if (!answer)
 		return false;
 	free(answer);
-	line = xasprintf("%s 0", base_of(c->top)->dev->devno);
+	line = chain_table(c, base_of(c->top));
 	accepted = dmdev_load(c->dm, f->opt.sectors, f->opt.target, line, true);
 	free(line);
 	/* A batch that was under way at the pause may have been the last. */

@@ -14,6 +14,8 @@
 bool merges_allow(struct forest *f, const struct node *n);
 /* Can something new lie on @n: does its line have no part in a merge, at work or not? */
 bool merges_allow_branch(struct forest *f, const struct node *n);
+/* May the chain be one without deltas before the model says so? */
+bool merge_may_end_on_base(const struct chain *c);
 /*
  * One that was begun by another chain, which is down, is this one's from now on, if it
  * goes through the same deltas. Call before the chain is activated.

@@ -11,6 +11,7 @@
 #include "dmdev.h"
 #include "forest.h"
 #include "oplog.h"
+#include "selftest.h"
 #include "steps.h"
 
 static struct {
@@ -22,7 +23,7 @@ static struct {
 	.forest = {
 		.sectors = 16 * MIB / SECTOR_SIZE, .grain = 8, .depth_max = 6,
 		.nodes_max = 10, .spare = 2, .journal = REDO_JOURNAL_BLOCKS,
-		.cache = true, .target = "redo",
+		.cache = true, .target = "redo", .ids_max = 8,
 	},
 };
 
@@ -44,6 +45,11 @@ static const struct option long_options[] = {
 	{ "mixed-grains", no_argument, NULL, 'm' },
 	{ "no-cache", no_argument, NULL, 'c' },
 	{ "quiesced", no_argument, NULL, 'q' },
+	{ "cbt", no_argument, NULL, 'B' },
+	{ "cbt-block", required_argument, NULL, 'k' },
+	{ "ids", required_argument, NULL, 'i' },
+	{ "lie", required_argument, NULL, 'l' },
+	{ "self-test", no_argument, NULL, 'S' },
 	{ "verbose", no_argument, NULL, 'v' },
 	{ "help", no_argument, NULL, 'h' },
 	{ }
@@ -68,7 +74,18 @@ static const char help_text[] =
 "  --mixed-grains    chains of other grain sizes on the same base\n"
 "  --no-cache        loops say that they have no write cache\n"
 "  --quiesced        nothing in flight while a snapshot is taken\n"
+"  --cbt             changed block tracking, of most chains\n"
+"  --cbt-block SIZE  of what is tracked, 4K to 1M (drawn for each)\n"
+"  --ids N           change ids that are asked for, of each (8)\n"
+"  --lie KIND        test the test: falsify every 50th answer: miss, more or empty\n"
+"  --self-test       test what answers are compared with, without a device\n"
 "  --verbose\n";
+
+static void lie(const char *kind)
+{
+	cbt_lie(!strcmp(kind, "miss") ? CBT_LIE_MISS : !strcmp(kind, "more") ? CBT_LIE_MORE :
+		CBT_LIE_EMPTY, 50);
+}
 
 static void parse(int argc, char **argv)
 {
@@ -94,12 +111,17 @@ static void parse(int argc, char **argv)
 		case 'm': o->mixed_grains = true; break;
 		case 'c': o->cache = false; break;
 		case 'q': o->quiesced = true; break;
+		case 'B': o->cbt = true; break;
+		case 'k': o->cbt_block = parse_size(optarg); break;
+		case 'i': o->ids_max = parse_number(optarg); break;
+		case 'l': lie(optarg); break;
+		case 'S': self_test(); exit(0);
 		case 'v': verbose = true; break;
 		case 'h': fputs(help_text, stdout); exit(0);
 		default: exit(2);
 		}
 	}
-	if (optind != argc || !o->grain || !o->sectors || !opt.every)
+	if (optind != argc || !o->grain || !o->sectors || !opt.every || o->ids_max < 2)
 		exit(2);
 }
 
@@ -111,11 +133,15 @@ static void how_to_repeat(void)
 	const struct forest_options *o = &opt.forest;
 
 	fprintf(stderr,
-		"repeat: redo-model --seed %llu --steps %u --every %u --grain %u --size %llus --depth-max %u --nodes-max %u --spare %u --journal %u --threads %u%s%s%s\n",
+		"repeat: redo-model --seed %llu --steps %u --every %u --grain %u --size %llus --depth-max %u --nodes-max %u --spare %u --journal %u --threads %u%s%s%s%s",
 		(unsigned long long)seed_now, step_now, opt.every,
 		o->grain * SECTOR_SIZE, (unsigned long long)o->sectors, o->depth_max,
 		o->nodes_max, o->spare, o->journal, opt.threads, o->mixed_grains ? " --mixed-grains" : "",
-		o->cache ? "" : " --no-cache", o->quiesced ? " --quiesced" : "");
+		o->cache ? "" : " --no-cache", o->quiesced ? " --quiesced" : "",
+		o->cbt ? " --cbt" : "");
+	if (o->cbt)
+		fprintf(stderr, " --cbt-block %u --ids %u", o->cbt_block * SECTOR_SIZE, o->ids_max);
+	fprintf(stderr, "\n");
 }
 
 static void run_sequence(struct forest *f)
@@ -136,7 +162,7 @@ int main(int argc, char **argv)
 {
 	double start = seconds_now();
 	unsigned int i, points = 0;
-	unsigned int merges = 0, cuts = 0;
+	unsigned int merges = 0, cuts = 0, pairs = 0, marks = 0;
 	u64 compared = 0;
 
 	parse(argc, argv);
@@ -155,10 +181,13 @@ int main(int argc, char **argv)
 		points += f.points_compared;
 		merges += f.merges;
 		cuts += f.cuts;
+		pairs += f.pairs;
+		marks += f.marks;
 	}
 	lower_release_all();
-	printf("redo-model: %u sequences from seed %llu on, %u steps each: %llu MiB compared, %u times a snapshot point, %u deltas merged, %u cuts, in %.0f s\n",
+	printf("redo-model: %u sequences from seed %llu on, %u steps each: %llu MiB compared, %u times a snapshot point, %u deltas merged, %u cuts, %u change ids and %u questions about them, in %.0f s\n",
 	       i, (unsigned long long)opt.seed, opt.steps,
-	       (unsigned long long)(compared >> 11), points, merges, cuts, seconds_now() - start);
+	       (unsigned long long)(compared >> 11), points, merges, cuts, marks, pairs,
+	       seconds_now() - start);
 	return 0;
 }

@@ -3,163 +3,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "burst.h"
 #include "delta.h"
 #include "merges.h"
 #include "oplog.h"
 #include "steps.h"
-
-#define BURST_MAX	24
-#define LEAF_GRAINS	REDO_FANOUT
-
-/* The table is going to change while the jobs are in flight. */
-static bool reloading;
-
-/* --- what one job does to the model --- */
-
-/* A discard zeroes the grains that it covers whole; a short last one counts. */
-static void discard_range(const struct forest *f, const struct chain *c,
-			  const struct job *j, u64 *from, u64 *to)
-{
-	u64 end = j->sector + j->sectors;
-
-	*from = round_up_to(j->sector, c->top->grain);
-	*to = end == f->opt.sectors ? end : round_down_to(end, c->top->grain);
-}
-
-static void apply(const struct forest *f, const struct chain *c, const struct job *j,
-		  u32 *content)
-{
-	u64 from = j->sector, to = j->sector + j->sectors, s;
-	u32 gen = j->kind == JOB_WRITE ? j->gen : 0;
-
-	if (j->kind == JOB_FLUSH)
-		return;
-	if (j->kind == JOB_DISCARD)
-		discard_range(f, c, j, &from, &to);
-	for (s = from; s < to; s++)
-		content[s] = gen;
-}
-
-/* --- choosing jobs --- */
-
-/* 1 .. max, every magnitude as likely as any other. */
-static u64 log_size(struct rng *r, u64 max)
-{
-	u64 bits = 0, v;
-
-	while ((2ULL << bits) <= max)
-		bits++;
-	v = 1ULL << rng_below(r, bits + 1);
-	return min_u64(max, v + rng_below(r, v));
-}
-
-static void align(struct forest *f, const struct chain *c, struct job *j)
-{
-	static const u32 units[] = { 1, 8, 64 };
-	u32 grain = c->top->grain ? c->top->grain : 8, unit;
-	u64 pick = rng_below(&f->rng, 6);
-
-	if (pick < ARRAY_SIZE(units))
-		unit = units[pick];
-	else if (pick < 5)
-		unit = grain;
-	else
-		unit = grain * LEAF_GRAINS;
-	j->sector = round_down_to(j->sector, unit);
-	if (rng_percent(&f->rng, 50))
-		j->sectors = round_up_to(j->sectors, unit);
-}
-
-/* Most I/O meets in a few places, so that it overlaps; some at the very end. */
-static void place(struct forest *f, const struct chain *c, struct job *j, u64 max)
-{
-	u64 size = f->opt.sectors, hot = min_u64(size, 4 * MIB >> SECTOR_SHIFT);
-
-	j->sectors = log_size(&f->rng, min_u64(max, size));
-	if (rng_percent(&f->rng, 60))
-		j->sector = rng_below(&f->rng, hot);
-	else if (rng_percent(&f->rng, 15))
-		j->sector = size - j->sectors;
-	else
-		j->sector = rng_below(&f->rng, size);
-	align(f, c, j);
-	j->sectors = min_u64(j->sectors, max);
-	if (j->sector + j->sectors > size)
-		j->sectors = size - j->sector;
-}
-
-/* May the chain be one without deltas before the model says so? */
-static bool may_end_on_base(const struct chain *c)
-{
-	return c->source && c->source == c->top && (c->all || !c->top->parent->parent);
-}
-
-static void choose_job(struct forest *f, struct chain *c, struct job *j)
-{
-	u64 pick = rng_below(&f->rng, 100);
-
-	memset(j, 0, sizeof(*j));
-	j->fd = c->fd;
-	if (pick < 70) {
-		j->kind = JOB_WRITE;
-		j->fua = rng_percent(&f->rng, 15);
-		place(f, c, j, JOB_SECTORS_MAX);
-	} else if (pick < 80) {
-		j->kind = JOB_FLUSH;
-	} else if (pick < 90 && c->top->parent && !(reloading && may_end_on_base(c))) {
-		/* the base's own device decides what a discard does there */
-		j->kind = JOB_DISCARD;
-		place(f, c, j, f->opt.sectors);
-	} else {
-		j->kind = JOB_ZERO;
-		j->how = rng_below(&f->rng, 3);
-		place(f, c, j, f->opt.sectors / 2);
-	}
-}
-
-static bool overlaps(const struct job *a, const struct job *b)
-{
-	return a->sector < b->sector + b->sectors && b->sector < a->sector + a->sectors;
-}
-
-/* Jobs that do not overlap, at most @max; gives generations to them. */
-static unsigned int choose_jobs(struct forest *f, struct chain *c, struct job *jobs,
-				unsigned int max)
-{
-	unsigned int n = 0, tries, i;
-
-	for (tries = 0; n < max && tries < 4 * max; tries++) {
-		choose_job(f, c, &jobs[n]);
-		for (i = 0; i < n && !overlaps(&jobs[i], &jobs[n]); i++)
-			;
-		if (i < n)
-			continue;
-		jobs[n].gen = oplog_add(c->name, &jobs[n]);
-		n++;
-	}
-	return n;
-}
-
-static void check_results(const struct chain *c, const struct job *jobs, unsigned int n)
-{
-	for (; n; n--, jobs++)
-		if (jobs->result)
-			die("%s of %s %llu+%llu: %s, in %s", job_name(jobs), c->name,
-			    (unsigned long long)jobs->sector,
-			    (unsigned long long)jobs->sectors,
-			    strerror(-jobs->result), oplog_where());
-}
-
-static void apply_all(const struct forest *f, const struct chain *c,
-		      const struct job *jobs, unsigned int n, u32 *content)
-{
-	for (; n; n--, jobs++) {
-		say("  %s %llu+%llu gen %llu\n", job_name(jobs),
-		    (unsigned long long)jobs->sector, (unsigned long long)jobs->sectors,
-		    (unsigned long long)jobs->gen);
-		apply(f, c, jobs, content);
-	}
-}
+#include "tables.h"
+#include "tracking.h"
 
 /* --- new deltas --- */
 
@@ -209,28 +59,12 @@ static void check_grain(const struct node *n)
 		    sb.grain_sectors, n->grain);
 }
 
-static void load(struct forest *f, struct chain *c, const struct node *n)
+/* They have ended, and no epoch has. */
+static void burst_end(struct forest *f, struct chain *c, const struct job *jobs, unsigned int n)
 {
-	char *line = forest_table(n);
-
-	if (!dmdev_load(c->dm, f->opt.sectors, f->opt.target, line, false))
-		die("%s: the kernel refused \"%s\" in %s", c->name, line, oplog_where());
-	free(line);
-}
-
-/* In either order; @n is the new top. */
-static void switch_table(struct forest *f, struct chain *c, const struct node *n)
-{
-	bool noflush = rng_percent(&f->rng, 25);
-
-	if (rng_percent(&f->rng, 50)) {
-		load(f, c, n);
-		dmdev_suspend(c->dm, noflush);
-	} else {
-		dmdev_suspend(c->dm, noflush);
-		load(f, c, n);
-	}
-	dmdev_resume(c->dm);
+	burst_check(c, jobs, n);
+	burst_apply(f, c, jobs, n, c->content);
+	tracking_wrote(c, jobs, n);
 }
 
 /* --- the steps; each returns false where it is not possible now --- */
@@ -244,10 +78,9 @@ static bool step_serial(struct forest *f)
 	if (!c)
 		return false;
 	for (n = rng_between(&f->rng, 1, BURST_MAX); n; n--) {
-		choose_jobs(f, c, jobs, 1);
+		burst_choose(f, c, jobs, 1);
 		jobs_run_serially(jobs, 1);
-		check_results(c, jobs, 1);
-		apply_all(f, c, jobs, 1, c->content);
+		burst_end(f, c, jobs, 1);
 	}
 	return true;
 }
@@ -260,11 +93,10 @@ static bool step_parallel(struct forest *f)
 
 	if (!c)
 		return false;
-	n = choose_jobs(f, c, jobs, BURST_MAX);
+	n = burst_choose(f, c, jobs, BURST_MAX);
 	jobs_start(jobs, n);
 	jobs_wait();
-	check_results(c, jobs, n);
-	apply_all(f, c, jobs, n, c->content);
+	burst_end(f, c, jobs, n);
 	return true;
 }
 
@@ -278,58 +110,68 @@ static bool step_storm(struct forest *f)
 	if (!c || !c->top->parent)
 		return false;
 	for (n = rng_between(&f->rng, f->opt.journal / 2, 3 * f->opt.journal / 2); n; n--) {
-		memset(&j, 0, sizeof(j));
-		j.fd = c->fd;
-		j.fua = true;
-		place(f, c, &j, 16);
-		j.gen = oplog_add(c->name, &j);
+		burst_choose_small(f, c, &j);
 		jobs_run_serially(&j, 1);
-		check_results(c, &j, 1);
-		apply_all(f, c, &j, 1, c->content);
+		burst_end(f, c, &j, 1);
 	}
 	return true;
 }
 
 /* The parent becomes a point; what it holds is known but for what was in flight. */
 static void seal_point(struct forest *f, struct chain *c, struct node *n,
-		       const struct job *jobs, unsigned int nr_jobs)
+		       const struct burst *b)
 {
 	struct node *old = c->top;
-	u32 *after = content_copy(f, c->content);
+	u32 *after;
 
-	apply_all(f, c, jobs, nr_jobs, after);
+	burst_apply_some(f, c, b->job, b->before, b->n, JOB_ENDED, c->content);
+	after = content_copy(f, c->content);
+	burst_apply(f, c, b->job, b->n, after);
 	old->content = c->content;
-	if (nr_jobs)
-		old->maybe = content_copy(f, after);
+	if (b->n) {
+		old->maybe = content_copy(f, c->content);
+		burst_apply_some(f, c, b->job, b->after, b->n, JOB_BEGUN, old->maybe);
+	}
 	c->content = after;
 	c->top = n;
 	node_get(n);
-	node_put(f, old);
 	if (merges_allow(f, old))
 		point_settle(f, old);
+	tracking_seal(f, c, old, b);
+	node_put(f, old);
+}
+
+/* Nothing in flight, and the table is not exchanged but made anew. */
+static bool go_offline(struct forest *f, const struct chain *c)
+{
+	return f->opt.cbt && !c->source && rng_percent(&f->rng, 25);
 }
 
 static bool step_snapshot(struct forest *f)
 {
 	struct chain *c = chain_random(f, true);
-	struct job jobs[BURST_MAX];
-	unsigned int nr_jobs = 0;
+	struct burst b = { .n = 0 };
 	struct node *n;
 
 	if (!c || node_depth(c->top) >= f->opt.depth_max)
 		return false;
-	n = new_delta(f, c->top, may_end_on_base(c) && c->top->grain != REDO_GRAIN_SECTORS_MIN);
-	if (!f->opt.quiesced && rng_percent(&f->rng, 70)) {
-		nr_jobs = choose_jobs(f, c, jobs, BURST_MAX);
-		jobs_start(jobs, nr_jobs);
-		jobs_wait_some(rng_below(&f->rng, nr_jobs));
+	n = new_delta(f, c->top, merge_may_end_on_base(c) && c->top->grain != REDO_GRAIN_SECTORS_MIN);
+	if (!c->tracker && rng_percent(&f->rng, 25))
+		tracking_plan(f, c);
+	if (go_offline(f, c)) {
+		table_exchange(f, c, n);
+	} else {
+		if (!f->opt.quiesced && rng_percent(&f->rng, 70))
+			b.n = burst_start(f, c, b.job, false);
+		jobs_states(b.job, b.n, b.before);
+		table_switch(f, c, n);
+		jobs_states(b.job, b.n, b.after);
+		if (b.n)
+			jobs_wait();
+		burst_check(c, b.job, b.n);
 	}
-	switch_table(f, c, n);
-	if (nr_jobs)
-		jobs_wait();
-	check_results(c, jobs, nr_jobs);
 	check_grain(n);
-	seal_point(f, c, n, jobs, nr_jobs);
+	seal_point(f, c, n, &b);
 	return true;
 }
 
@@ -353,6 +195,7 @@ static bool step_revert(struct forest *f)
 {
 	struct chain *c = chain_random(f, true);
 	struct node *point, *n, *old;
+	bool offline;
 
 	if (c && c->source)
 		return merge_refuses_revert(f, c);
@@ -360,13 +203,18 @@ static bool step_revert(struct forest *f)
 	if (!c || !point)
 		return false;
 	n = new_delta(f, point, false);
-	switch_table(f, c, n);
+	offline = go_offline(f, c);
+	if (offline)
+		table_exchange(f, c, n);
+	else
+		table_switch(f, c, n);
 	check_grain(n);
 	old = c->top;
 	c->top = n;
 	node_get(n);
 	free(c->content);
 	c->content = content_copy(f, point->content);
+	tracking_revert(f, c, point, offline);
 	node_put(f, old);
 	return true;
 }
@@ -382,8 +230,11 @@ static bool step_clone(struct forest *f)
 	node_get(c->top);
 	c->content = content_copy(f, point->content);
 	snprintf(c->name, sizeof(c->name), "chain%u", (unsigned int)(c - f->chain));
+	if (rng_percent(&f->rng, 80))
+		tracking_plan(f, c);
 	chain_activate(f, c);
 	check_grain(c->top);
+	tracking_begin(f, c, c->content, NULL);
 	return true;
 }
 
@@ -412,6 +263,7 @@ static bool bring_up(struct forest *f, struct chain *c, u32 *maybe)
 	chain_activate(f, c);
 	if (maybe)
 		content_settle(f, c->fd, c->content, maybe, c->name);
+	tracking_found(f, c);
 	merge_look(f, c);
 	return true;
 }
@@ -444,15 +296,10 @@ static bool step_reload(struct forest *f)
 
 	if (!c)
 		return false;
-	reloading = true;
-	n = choose_jobs(f, c, jobs, BURST_MAX);
-	reloading = false;
-	jobs_start(jobs, n);
-	jobs_wait_some(rng_below(&f->rng, n));
-	switch_table(f, c, c->top);
+	n = burst_start(f, c, jobs, true);
+	table_switch(f, c, c->top);
 	jobs_wait();
-	check_results(c, jobs, n);
-	apply_all(f, c, jobs, n, c->content);
+	burst_end(f, c, jobs, n);
 	return true;
 }
 
@@ -507,15 +354,6 @@ static bool step_restart(struct forest *f)
 	return true;
 }
 
-/* What was acknowledged with FUA is there, whatever else is not. */
-static void apply_durable(const struct forest *f, const struct chain *c, const struct job *jobs,
-			  unsigned int n)
-{
-	for (; n; n--, jobs++)
-		if (jobs->fua && !jobs->result)
-			apply(f, c, jobs, c->content);
-}
-
 /*
  * At one moment the devices take no more writes, whatever is under way, and the chains
  * are given up; what was flushed before, all the same, is there afterwards.
@@ -533,19 +371,21 @@ static bool step_cut(struct forest *f)
 		flush.fd = f->chain[i].fd;
 		if (f->chain[i].dm)
 			jobs_run_serially(&flush, 1);
-		check_results(&f->chain[i], &flush, 1);
+		burst_check(&f->chain[i], &flush, 1);
 	}
-	n = choose_jobs(f, c, jobs, BURST_MAX);
-	jobs_start(jobs, n);
-	jobs_wait_some(rng_below(&f->rng, n));
-	lower_cut(&f->rng);
+	n = burst_start(f, c, jobs, false);
+	/* What cannot be recorded ends tracking, and the delta may say so in time. */
+	f->stores_first = rng_percent(&f->rng, 25);
+	lower_cut(&f->rng, !f->stores_first);
 	jobs_wait();
 	all_down(f);
 	lower_revive();
-	apply_durable(f, c, jobs, n);
+	tracking_cut(f, c, jobs, n);
+	burst_apply_durable(f, c, jobs, n);
 	after = content_copy(f, c->content);
-	apply_all(f, c, jobs, n, after);
+	burst_apply(f, c, jobs, n, after);
 	all_up(f, c, after);
+	f->stores_first = false;
 	f->cuts++;
 	return true;
 }
@@ -563,19 +403,15 @@ static bool step_merge(struct forest *f)
 		merge_finish(f, c);
 		return true;
 	}
-	if (rng_percent(&f->rng, 30)) {
-		n = choose_jobs(f, c, jobs, BURST_MAX);
-		jobs_start(jobs, n);
-		jobs_wait_some(rng_below(&f->rng, n));
-	}
+	if (rng_percent(&f->rng, 30))
+		n = burst_start(f, c, jobs, false);
 	if (c->source)
 		merge_disturb(f, c);
 	else
 		merge_begin(f, c);
 	if (n)
 		jobs_wait();
-	check_results(c, jobs, n);
-	apply_all(f, c, jobs, n, c->content);
+	burst_end(f, c, jobs, n);
 	return true;
 }
 
@@ -598,14 +434,21 @@ static const struct {
 	{ "restart",	2, step_restart },
 	{ "cut",	4, step_cut },
 	{ "merge",	26, step_merge },
+	/* FIRST_TRACKING: only with tracking */
+	{ "mark",	16, tracking_mark },
+	{ "drop id",	4, tracking_drop },
+	{ "tracking",	5, tracking_toggle },
+	{ "resize",	6, tracking_resize },
 };
 
-static unsigned int choose_step(struct rng *r)
+#define FIRST_TRACKING	(ARRAY_SIZE(steps) - 4)
+
+static unsigned int choose_step(struct rng *r, bool tracking)
 {
-	unsigned int total = 0, i;
+	unsigned int n = tracking ? ARRAY_SIZE(steps) : FIRST_TRACKING, total = 0, i;
 	u64 pick;
 
-	for (i = 0; i < ARRAY_SIZE(steps); i++)
+	for (i = 0; i < n; i++)
 		total += steps[i].weight;
 	pick = rng_below(r, total);
 	for (i = 0; pick >= steps[i].weight; i++)
@@ -626,7 +469,7 @@ static void look_at_merges(struct forest *f)
 const char *step_random(struct forest *f, unsigned int step)
 {
 	for (;;) {
-		unsigned int i = choose_step(&f->rng);
+		unsigned int i = choose_step(&f->rng, f->opt.cbt);
 
 		oplog_step(step, steps[i].name);
 		say("--- step %u: %s\n", step, steps[i].name);

@@ -7,6 +7,7 @@
 #include "forest.h"
 #include "merges.h"
 #include "oplog.h"
+#include "questions.h"
 #include "stamp.h"
 
 #define READ_SECTORS	2048
@@ -113,6 +114,7 @@ static void verify_chain(struct forest *f, struct chain *c)
 {
 	if (c->dm) {
 		content_verify(f, c->fd, c->content, c->name);
+		questions_ask(f, c);
 	} else if (merges_allow(f, c->top)) {
 		struct view temporary = { 0 };
 		char *what = xasprintf("%s, deactivated", c->name);
