@@ -13,7 +13,7 @@ set -euo pipefail
 packages=(
 	build-essential flex bison bc libelf-dev libssl-dev kmod xz-utils rsync
 	linux-source-6.12
-	qemu-system-x86 qemu-utils busybox-static cpio
+	qemu-system-x86 qemu-utils busybox-static cpio nbdkit nbdkit-plugin-dev libnbd-bin
 	dmsetup libdevmapper-dev libjson-c-dev libblkid-dev uuid-dev libcmocka-dev
 	pkg-config lvm2 e2fsprogs fio sparse python3 perl util-linux
 	coreutils findutils procps psmisc

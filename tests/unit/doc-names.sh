@@ -16,13 +16,13 @@ absent() {
 
 for doc in Documentation/*.rst README.md; do
 	while read -r name; do
-		grep -qE "(^|[^a-z_])$name\(" kernel/*.[ch] || case $name in
+		grep -qE "(^|[^a-z_])$name\(" kernel/*.[ch] userspace/lib/*.[ch] || case $name in
 		map | end_io) ;;	# device-mapper's
 		*) absent "$doc" "$name()" ;;
 		esac
 	done < <(grep -oE '``[a-z_]+\(\)``' "$doc" | tr -d '`()' | sort -u)
 	while read -r name; do
-		[[ -e kernel/$name ]] || absent "$doc" "$name"
+		[[ -e kernel/$name || -e userspace/lib/$name ]] || absent "$doc" "$name"
 	done < <(grep -oE 'redo-[a-z-]+\.[ch]\b' "$doc" | sort -u)
 	while read -r name; do
 		compgen -G "$name*" > /dev/null || absent "$doc" "$name"

@@ -31,6 +31,7 @@ files() {
 	{
 		printf 'include/%s.h\n' libredo redo-backup
 		printf 'lib/%s\n' libredo.a libredo.so{,.0,.0.1.0} pkgconfig/libredo.pc
+		pkg-config --exists nbdkit && echo lib/nbdkit/plugins/nbdkit-redo-plugin.so
 		printf 'lib/systemd/system/dm-redo-%s.service\n' activate shutdown
 		echo sbin/redosetup
 		echo share/man/man8/redosetup.8
