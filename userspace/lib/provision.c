@@ -254,7 +254,7 @@ int redo_store_create(const struct redo_store *like, const char *name, u64 bytes
 		return create_lv(like, name, bytes, s);
 	if (like->file[0])
 		return create_file(like, name, bytes, s);
-	return redo_err(EINVAL, "%s is neither a logical volume nor a loop device, so no new device can be made beside it; give one with --delta",
+	return redo_err(EINVAL, "%s is neither a logical volume nor a loop device, so no new device can be made beside it; give one with --delta (--store for a tracking store)",
 			like->path);
 }
 

@@ -124,10 +124,18 @@ static int like_what(const struct redo_chain *c, const struct redo_table *t, str
 	return r;
 }
 
+int make_store(const struct redo_chain *c, const struct redo_table *t, const char *name, u64 bytes,
+	       struct redo_store *s)
+{
+	struct redo_store like;
+	int r = like_what(c, t, &like);
+
+	return r ? r : redo_store_create(&like, name, bytes, s);
+}
+
 static int find_store(const struct redo_chain *c, const struct redo_table *t, const char *device,
 		      const char *name, struct redo_store *s)
 {
-	struct redo_store like;
 	u64 bytes;
 	int r;
 
@@ -139,9 +147,7 @@ static int find_store(const struct redo_chain *c, const struct redo_table *t, co
 		return refuse_signature(device);
 	}
 	r = delta_bytes(&bytes);
-	if (!r)
-		r = like_what(c, t, &like);
-	return r ? r : redo_store_create(&like, name, bytes, s);
+	return r ? r : make_store(c, t, name, bytes, s);
 }
 
 static void fill_label(const struct redo_set *set, const struct redo_table *t, const char *chain,
@@ -268,8 +274,7 @@ void drop_delta(const struct new_delta *d, const struct redo_node *parent)
 
 /* Tables ------------------------------------------------------------------------- */
 
-/* Files get a loop device; in a dry run they stay what they are. */
-static int attach(const char *file, char *dev, size_t size)
+int attach_file(const char *file, char *dev, size_t size)
 {
 	if (redo_loop_of(file, dev, size))
 		return 0;
@@ -286,7 +291,7 @@ int need_device(struct redo_node *n)
 
 	if (n->rdev)
 		return 0;
-	r = attach(n->path, dev, sizeof(dev));
+	r = attach_file(n->path, dev, sizeof(dev));
 	if (r)
 		return r;
 	redo_copy(n->path, dev, sizeof(n->path));
@@ -307,7 +312,7 @@ static int base_device(const struct redo_chain *c, const char *path, u64 *rdev)
 	if (stat(path, &st) || !S_ISREG(st.st_mode))
 		return redo_err(ENODEV, "%s: its base %s is not there; name it with --base",
 				c->name, path[0] ? path : "(unknown)");
-	r = attach(path, dev, sizeof(dev));
+	r = attach_file(path, dev, sizeof(dev));
 	*rdev = redo_path_rdev(dev);
 	return r;
 }
@@ -592,10 +597,9 @@ static int keep_entry(const struct redo_reg_entry *e)
 	return redo_reg_set(e);
 }
 
-/* Of a chain that has deltas and was not in the register. */
-static int new_entry(const struct redo_chain *c, u64 base, struct redo_reg_entry *e)
+int new_entry(const struct redo_chain *c, u64 base, struct redo_reg_entry *e)
 {
-	*e = (struct redo_reg_entry){ .sectors = c->virtual_sectors, .deltas = true };
+	*e = (struct redo_reg_entry){ .sectors = c->virtual_sectors, .deltas = c->present };
 	redo_copy(e->name, c->name, sizeof(e->name));
 	return redo_dev_path(base, e->base, sizeof(e->base));
 }
@@ -642,6 +646,7 @@ void remember_deltas(const char *name)
  */
 int expect_bare(const struct redo_chain *c, u64 base)
 {
+	u8 tracker[REDO_UUID_SIZE];
 	bool labelled = c->present && c->present->namer &&
 			c->present->namer->label.chain_name[0];
 	struct redo_reg_entry e;
@@ -655,6 +660,9 @@ int expect_bare(const struct redo_chain *c, u64 base)
 			   redo_reg_path(), c->name))
 		return r;
 	redo_uuid_str(c->present ? c->present->sb.uuid : c->tree_uuid, e.merged);
+	/* Nor has the base a place where it could say who tracks it. */
+	if (redo_chain_tracker(c, tracker))
+		redo_uuid_str(tracker, e.tracker);
 	return redo_reg_set(&e);
 }
 

@@ -3,37 +3,75 @@
 #include <sys/sysmacros.h>
 #include "tool.h"
 
-/* The base is a dm device that carries the chain's own name: its table goes below. */
-static int activate_swapped(const struct redo_chain *c, struct redo_table *t,
-			    const struct redo_dm_info *info)
-{
-	char hidden[REDO_NAME_SIZE + 16];
-	struct redo_dm_info hi;
-	struct redo_switch s = { .name = c->name, .sectors = t->sectors };
-	struct redo_window w;
-	int r;
+struct up {
+	const struct redo_chain *c;
+	const char *hidden;		/* where its base's own table went; NULL: nowhere */
+};
 
-	r = not_open(c->name, "its content would change under whoever has it open");
-	if (!r)
-		r = swap_in(c->name, redo_dev_sectors(makedev(info->major, info->minor)),
-			    t->features);
-	if (r || opts.dry_run || !t->nr_deltas)
-		return r;
-	snprintf(hidden, sizeof(hidden), "%s-redo-base", c->name);
-	r = redo_dm_info(hidden, &hi);
+static int load_deltas(void *ctx, const struct redo_table *t)
+{
+	const struct up *u = ctx;
+	struct redo_switch s = { .name = u->c->name, .sectors = t->sectors };
+	struct redo_table swapped = *t;
+	struct redo_dm_info info;
+	struct redo_window w;
+	int r = redo_dm_info(u->hidden, &info);
+
 	if (r)
 		return r;
-	t->base = makedev(hi.major, hi.minor);
-	s.params = redo_table_format(t);
+	swapped.base = makedev(info.major, info.minor);
+	s.params = redo_table_format(&swapped);
 	s.flags = opts.readonly ? REDO_DM_READONLY : 0;
 	r = s.params ? redo_switch_tables(&s, 1, 0, &w) : -ENOMEM;
 	free(s.params);
 	return r;
 }
 
+static int swap_bare(void *ctx, const struct redo_table *t)
+{
+	const struct up *u = ctx;
+
+	return swap_in(u->c->name, t->sectors, t->features);
+}
+
+static int create(void *ctx, const struct redo_table *t)
+{
+	const struct up *u = ctx;
+
+	return create_chain(u->c->name, t, opts.readonly);
+}
+
+/* Nothing is written where it is read-only, and nothing is tracked. */
+static int bring_up(struct redo_set *set, struct up *u, struct redo_table *t, bring_up_fn fn)
+{
+	return opts.readonly ? fn(u, t) : bring_up_tracked(set, u->c, t, u->c->name, fn, u);
+}
+
+/* The base is a dm device that carries the chain's own name: its table goes below. */
+static int activate_swapped(struct redo_set *set, struct up *u, struct redo_table *t,
+			    const struct redo_dm_info *info)
+{
+	char hidden[REDO_NAME_SIZE + 16];
+	u64 sectors = redo_dev_sectors(makedev(info->major, info->minor));
+	int r = not_open(u->c->name, "its content would change under whoever has it open");
+
+	if (r)
+		return r;
+	snprintf(hidden, sizeof(hidden), "%s-redo-base", u->c->name);
+	u->hidden = hidden;
+	if (!t->nr_deltas) {
+		t->sectors = sectors;
+		return bring_up(set, u, t, swap_bare);
+	}
+	/* The store has to do with the deltas, which the first table does not have. */
+	r = swap_in(u->c->name, sectors, t->features);
+	return r || opts.dry_run ? r : bring_up(set, u, t, load_deltas);
+}
+
 static int activate(struct redo_set *set, struct redo_chain *c)
 {
 	char list[REDO_FEATURES_SIZE];
+	struct up u = { .c = c };
 	struct redo_dm_info info;
 	struct redo_table t;
 	u64 base;
@@ -56,9 +94,9 @@ static int activate(struct redo_set *set, struct redo_chain *c)
 	set_features(c, list, &t);
 	r = redo_dm_info(c->name, &info);
 	if (!r && info.exists && makedev(info.major, info.minor) == base)
-		r = activate_swapped(c, &t, &info);
+		r = activate_swapped(set, &u, &t, &info);
 	else if (!r)
-		r = create_chain(c->name, &t, opts.readonly);
+		r = bring_up(set, &u, &t, create);
 	if (!r && t.nr_deltas)
 		remember_deltas(c->name);
 	if (!r && opts.nr_feature)
@@ -69,13 +107,15 @@ static int activate(struct redo_set *set, struct redo_chain *c)
 	return r;
 }
 
-/* Also those that plain dmsetup has given it. */
-static int keep_live_features(const struct redo_chain *c)
+/* Also those that plain dmsetup has given it, and who tracks it. */
+static int keep_live_features(const struct redo_set *set, const struct redo_chain *c)
 {
 	struct redo_table t;
 	int r = redo_dm_redo_table(c->dm_name, &t);
 
-	return r ? r : keep_features(c, t.base, c->features);
+	if (!r)
+		r = keep_features(c, t.base, c->features);
+	return r ? r : keep_tracker(set, c);
 }
 
 /* A merge is not lost by it: what the kernel will do next time. */
@@ -107,14 +147,13 @@ static int deactivate(struct redo_set *set, struct redo_chain *c)
 	struct redo_dm_info info;
 	int r;
 
-	(void)set;
 	if (!c->dm_name[0])
 		return redo_err(ENXIO, "%s: is not active", c->name);
 	if (c->live_deltas)
 		remember_deltas(c->name);
 	r = not_open(c->dm_name, "close it first");
 	if (!r && !c->live_ro)
-		r = keep_live_features(c);
+		r = keep_live_features(set, c);
 	if (!r)
 		r = note_bare(c);
 	if (r)

@@ -70,6 +70,13 @@ int refuse_merging(const struct redo_set *set, const struct redo_chain *c, const
 
 /* Where the merge runs ------------------------------------------------------------ */
 
+static int create(void *ctx, const struct redo_table *t)
+{
+	struct merge_job *job = ctx;
+
+	return create_private(job->c->name, t, job->dm_name);
+}
+
 int merge_bring_up(struct merge_job *job, u64 base)
 {
 	struct redo_chain *c = job->c;
@@ -92,7 +99,7 @@ int merge_bring_up(struct merge_job *job, u64 base)
 	if (r)
 		return r;
 	set_features(c, c->features, &t);
-	r = create_private(c->name, &t, job->dm_name);
+	r = bring_up_tracked(job->set, c, &t, job->dm_name, create, job);
 	job->private = !r;
 	return r;
 }

@@ -19,7 +19,7 @@ static const char *verb = "";
 #define REPORT	"RUoOSN"
 
 const struct command commands[] = {
-	{ "init", cmd_init, 2, 2, "<chain> <base>", COMMON "w",
+	{ "init", cmd_init, 2, 2, "<chain> <base>", COMMON "wCQ",
 	  "put a base device under a chain's name" },
 	{ "format", cmd_format, 1, 1, "<delta>", COMMON "gPBcstf",
 	  "write an empty delta to a device or file" },
@@ -27,7 +27,7 @@ const struct command commands[] = {
 	  "find chains on the disks and bring them up" },
 	{ "deactivate", cmd_deactivate, 0, -1, "<chain>...|--all", COMMON SCAN "aG",
 	  "take chains down" },
-	{ "snapshot", cmd_snapshot, 1, -1, "<chain>@<snap>...", COMMON SCAN "dgztq",
+	{ "snapshot", cmd_snapshot, 1, -1, "<chain>@<snap>...", COMMON SCAN "dgztqCQ",
 	  "make a snapshot point of one or more chains (a --delta for each) at the same moment" },
 	{ "revert", cmd_revert, 1, 1, "<chain>@<snap>", COMMON SCAN "dzx",
 	  "drop the present state and go on from a snapshot" },
@@ -53,6 +53,20 @@ const struct command commands[] = {
 	  "write a snapshot, or what has changed in it since another, as a stream" },
 	{ "restore", cmd_restore, 1, -1, "<device>|<file> [<stream>...]", COMMON "EVf",
 	  "make a disk of a full backup and its increments" },
+	{ "cbt enable", cmd_cbt_enable, 1, 1, "<chain>", COMMON SCAN "ZQz",
+	  "track which blocks of a live chain change" },
+	{ "cbt disable", cmd_cbt_disable, 1, 1, "<chain>", COMMON SCAN "X",
+	  "end that" },
+	{ "cbt mark", cmd_cbt_mark, 1, 1, "<chain>", COMMON SCAN "Aj",
+	  "begin a new epoch and print its change id" },
+	{ "cbt list", cmd_cbt_list, 1, 1, "<chain>", COMMON SCAN REPORT "j",
+	  "list the change ids that can be asked about" },
+	{ "cbt query", cmd_cbt_query, 1, 1, "<chain>", COMMON SCAN REPORT "EIMHj",
+	  "what has changed since a change id, or most often" },
+	{ "cbt export", cmd_cbt_export, 2, 2, "<chain> <file>|-", COMMON SCAN "EIj",
+	  "write that as a bitmap with a header" },
+	{ "cbt drop", cmd_cbt_drop, 2, -1, "<chain> <change id>...", COMMON SCAN "j",
+	  "let go of change ids that nobody will ask about" },
 	{ "grow", cmd_grow, 1, 2, "<chain> [+<units>]", COMMON SCAN "z",
 	  "extend the device of a chain's active delta" },
 };
@@ -112,6 +126,15 @@ static const struct option_def option_defs[] = {
 	{ 'K', "output", false, "<file>|-", "where the backup goes (default: standard output)" },
 	{ 'V', "verify", false, NULL, "compare the target with the backup; write nothing" },
 	{ 'x', "remove-delta", false, NULL, "remove the device of the delta that was dropped" },
+	{ 'C', "cbt", false, "<device>", "track changes, with a store there (for each chain)" },
+	{ 'Z', "store", false, "<device>", "the device for the tracking store" },
+	{ 'Q', "block-size", false, "<size>", "what a bit stands for, 4k to 1m (default 64k)" },
+	{ 'X', "remove-store", false, NULL, "remove the device of the tracking store" },
+	{ 'A', "label", false, "<text>", "label of the mark" },
+	{ 'I', "until", false, "<change id>|<chain>@<snap>|now", "what had changed until then (default now)" },
+	{ 'M', "bitmap", false, NULL, "write the bitmap as it is to standard output" },
+	{ 'H', "frequent", false, NULL, "in how many epochs each range has changed, the most first" },
+	{ 'j', "timeout", false, "<seconds>", "how long to wait for a rebuild after a crash (default 60)" },
 };
 
 static int add_to(const char **list, int *nr, const char *value)
@@ -170,6 +193,15 @@ static int set_option(char letter, const char *arg)
 	case 'K': opts.output = arg; return 0;
 	case 'V': opts.verify = true; return 0;
 	case 'x': opts.remove_delta = true; return 0;
+	case 'C': return add_to(opts.cbt, &opts.nr_cbt, arg);
+	case 'Z': opts.store = arg; return 0;
+	case 'Q': opts.block_size = arg; return 0;
+	case 'X': opts.remove_store = true; return 0;
+	case 'A': opts.label = arg; return 0;
+	case 'I': opts.until = arg; return 0;
+	case 'M': opts.bitmap = true; return 0;
+	case 'H': opts.frequent = true; return 0;
+	case 'j': opts.timeout = arg; return 0;
 	}
 	return -EINVAL;
 }
@@ -269,12 +301,16 @@ static void print_command_help(const struct command *c)
 	}
 }
 
+static void print_command_line(FILE *f, const struct command *c)
+{
+	fprintf(f, "  %-11s %-32s %s\n", c->name, c->args, c->help);
+}
+
 static void print_usage(FILE *f)
 {
 	fprintf(f, "Usage: redosetup <command> [options] [arguments]\n\nCommands:\n");
 	for (int i = 0; i < nr_commands; i++)
-		fprintf(f, "  %-11s %-32s %s\n", commands[i].name, commands[i].args,
-			commands[i].help);
+		print_command_line(f, &commands[i]);
 	fprintf(f, "\n'redosetup <command> -h' lists a command's options, 'redosetup --version' tells\n"
 		"which version this is.\n"
 		"Any command of dmsetup(8) works as there: create, remove, suspend, resume,\n"
@@ -347,6 +383,50 @@ static const struct command *find_command(const char *name)
 		if (!strcmp(commands[i].name, name))
 			return &commands[i];
 	return NULL;
+}
+
+/* "cbt mark" are two words; the second goes from the arguments. */
+static const struct command *find_words(int *argc, char **argv, int at)
+{
+	const struct command *c = find_command(argv[at]);
+	char two[64];
+
+	if (c || at + 1 >= *argc)
+		return c;
+	snprintf(two, sizeof(two), "%s %s", argv[at], argv[at + 1]);
+	c = find_command(two);
+	if (c) {
+		memmove(argv + at + 1, argv + at + 2, (*argc - at - 1) * sizeof(*argv));
+		--*argc;
+	}
+	return c;
+}
+
+/* The first of two words. */
+static bool is_family(const char *name)
+{
+	size_t len = strlen(name);
+
+	for (int i = 0; i < nr_commands; i++)
+		if (!strncmp(commands[i].name, name, len) && commands[i].name[len] == ' ')
+			return true;
+	return false;
+}
+
+static int family_usage(const char *name, const char *next)
+{
+	bool help = next && (!strcmp(next, "-h") || !strcmp(next, "--help"));
+	FILE *f = help ? stdout : stderr;
+
+	if (!help)
+		fprintf(f, "redosetup %s: %s%s\n", name, next ? "unknown command " : "which of them?",
+			next ? next : "");
+	fprintf(f, "Usage: redosetup %s <command> [options] [arguments]\n\nCommands:\n", name);
+	for (int i = 0; i < nr_commands; i++)
+		if (!strncmp(commands[i].name, name, strlen(name)) &&
+		    commands[i].name[strlen(name)] == ' ')
+			print_command_line(f, &commands[i]);
+	return help ? 0 : 2;
 }
 
 #define LONG_BASE	256
@@ -457,13 +537,15 @@ static void rotate_verb(char **argv, int at)
 int main(int argc, char **argv)
 {
 	int at = find_verb(argc, argv);
-	const struct command *c = at ? find_command(argv[at]) : NULL;
+	const struct command *c = at ? find_words(&argc, argv, at) : NULL;
 
 	if (c) {
 		rotate_verb(argv, at);
 		argv[1] = (char *)"redosetup";	/* how getopt calls us */
 		return run_command(c, argc - 1, argv + 1);
 	}
+	if (at && is_family(argv[at]))
+		return family_usage(argv[at], at + 1 < argc ? argv[at + 1] : NULL);
 	if (at && in_list(argv[at], dmsetup_verbs, ARRAY_SIZE(dmsetup_verbs)))
 		return exec_dmsetup(argv);
 	if (argc > 1 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))) {

@@ -14,6 +14,9 @@ static const struct dm_report_object_type types[] = {
 	{ REPORT_CHAIN, "Chain", "", self },
 	{ REPORT_DELTA, "Delta", "", self },
 	{ REPORT_POINT, "Snapshot", "", self },
+	{ REPORT_CHANGE, "Change", "", self },
+	{ REPORT_RANGE, "Range", "", self },
+	{ REPORT_STORE, "Store", "", self },
 	{ 0, "", "", NULL },
 };
 
@@ -88,6 +91,13 @@ static int show_size(struct dm_report *rh __unused, struct dm_pool *mem,
 #define POINT(id, head, type, member, fn, desc) \
 	{ REPORT_POINT, type, offsetof(struct point_row, member), sizeof(head) - 1, id, head, fn, desc }
 
+#define CHANGE(id, head, type, member, fn, desc) \
+	{ REPORT_CHANGE, type, offsetof(struct change_row, member), sizeof(head) - 1, id, head, fn, desc }
+#define RANGE(id, head, type, member, fn, desc) \
+	{ REPORT_RANGE, type, offsetof(struct range_row, member), sizeof(head) - 1, id, head, fn, desc }
+#define STORE(id, head, type, member, fn, desc) \
+	{ REPORT_STORE, type, offsetof(struct store_row, member), sizeof(head) - 1, id, head, fn, desc }
+
 static const struct dm_report_field_type chain_fields[] = {
 	CHAIN("chain", "Chain", STR, chain, show_string, "Name of the chain."),
 	CHAIN("size", "Size", SIZ, bytes, show_size, "Size of the virtual disk."),
@@ -108,7 +118,12 @@ static const struct dm_report_field_type chain_fields[] = {
 	CHAIN("lost", "Lost", STR, lost, show_string, "Snapshot points that are being deleted."),
 	CHAIN("consolidation", "Consolidation", STR, consolidation, show_string,
 	      "Why it wants to be consolidated: a merge not over, deltas left over."),
-	CHAIN("problem", "Problem", STR, problem, show_string, "Why it cannot be activated."),
+	CHAIN("tracking", "Tracking", STR, tracking, show_string,
+	      "Of changes: off, ok, rebuilding, broken, missing (its store) or ended; inactive: recorded."),
+	CHAIN("change_id", "ChangeID", STR, change_id, show_string, "Change id of the current epoch."),
+	CHAIN("store", "Store", STR, store, show_string, "Device of the tracking store."),
+	CHAIN("problem", "Problem", STR, problem, show_string,
+	      "Why it cannot be activated, or its changes are not tracked any more."),
 	{ 0, 0, 0, 0, "", "", NULL, NULL },
 };
 
@@ -137,6 +152,11 @@ static const struct dm_report_field_type delta_fields[] = {
 	      "UUID of the topmost delta that is merged."),
 	DELTA("host", "Host", STR, host, show_string, "Host that formatted it."),
 	DELTA("base", "Base", STR, base, show_string, "Where the base was seen last."),
+	DELTA("tracker_uuid", "TrackerUUID", STR, tracker_uuid, show_string, "UUID of who tracks its changes."),
+	DELTA("tracker_epoch", "TrackerEpoch", NUM, tracker_epoch, show_u64,
+	      "Epoch that began when it became the active one; 0: not known."),
+	DELTA("tracker_sealed", "TrackerSealed", NUM, tracker_sealed, show_u64,
+	      "Epoch that began when it was sealed; 0: not known."),
 	DELTA("uuid", "UUID", STR, uuid, show_string, "UUID of the delta."),
 	DELTA("parent_uuid", "ParentUUID", STR, parent, show_string, "UUID of the delta below; empty over the base."),
 	DELTA("tree_uuid", "TreeUUID", STR, tree, show_string, "UUID that all deltas over one base share."),
@@ -154,13 +174,58 @@ static const struct dm_report_field_type point_fields[] = {
 	POINT("delta", "Delta", STR, delta, show_string, "Delta on top of it, which keeps its name."),
 	POINT("parent", "Parent", STR, parent, show_string, "Topmost delta of its content; empty: the base."),
 	POINT("children", "Children", STR, children, show_string, "All deltas on top of it."),
+	POINT("change_id", "ChangeID", STR, change_id, show_string, "Change id of its moment; empty: was not tracked."),
 	POINT("views", "Views", STR, views, show_string, "Names of its live views."),
+	{ 0, 0, 0, 0, "", "", NULL, NULL },
+};
+
+static const struct dm_report_field_type change_fields[] = {
+	CHANGE("id", "ChangeID", STR, id, show_string, "The change id."),
+	CHANGE("chain", "Chain", STR, chain, show_string, "Name of the chain."),
+	CHANGE("number", "Number", NUM, number, show_u64, "Number of the epoch that began with it."),
+	CHANGE("first", "First", NUM, first, show_u64,
+	       "Less than the number: epochs from there on are one with it."),
+	CHANGE("begun", "Begun", STR, begun, show_string, "When."),
+	CHANGE("kind", "Kind", STR, kind, show_string, "What it began with: enable, mark, snapshot, revert, grow."),
+	CHANGE("label", "Label", STR, label, show_string, "Label of the mark."),
+	CHANGE("snapshots", "Snapshots", STR, snapshots, show_string, "Snapshots whose moment it is."),
+	CHANGE("current", "Current", STR, current, show_string, "\"current\" for the epoch that takes marks now."),
+	{ 0, 0, 0, 0, "", "", NULL, NULL },
+};
+
+static const struct dm_report_field_type range_fields[] = {
+	RANGE("epochs", "Epochs", NUM, epochs, show_u64, "In how many epochs it has changed."),
+	RANGE("offset", "Offset", NUM, start, show_u64, "Where it begins, in bytes."),
+	RANGE("length", "Length", NUM, bytes, show_u64, "Its length, in bytes."),
+	RANGE("size", "Size", SIZ, bytes, show_size, "Its length."),
+	{ 0, 0, 0, 0, "", "", NULL, NULL },
+};
+
+static const struct dm_report_field_type store_fields[] = {
+	STORE("store", "Store", STR, path, show_string, "Device or file of the tracking store."),
+	STORE("chain", "Chain", STR, chain, show_string, "Chain that it belongs to; empty: none."),
+	STORE("uuid", "UUID", STR, uuid, show_string, "UUID of the tracker."),
+	STORE("state", "State", STR, state, show_string, "clean, open (in use, or not closed) or broken."),
+	STORE("reason", "Reason", STR, reason, show_string, "Why it is broken."),
+	STORE("change_id", "ChangeID", STR, change_id, show_string, "Change id of the current epoch."),
+	STORE("epochs", "Epochs", NUM, epochs, show_u64, "Records in its table."),
+	STORE("size", "Size", SIZ, bytes, show_size, "Size of the device."),
+	STORE("used", "Used", SIZ, used, show_size, "Bitmaps in it."),
+	STORE("block", "Block", SIZ, block, show_size, "What a bit stands for."),
+	STORE("virtual_size", "VSize", SIZ, virtual_bytes, show_size, "Size of the virtual disk."),
+	STORE("created", "Created", STR, created, show_string, "Time of formatting."),
 	{ 0, 0, 0, 0, "", "", NULL, NULL },
 };
 
 static const struct dm_report_field_type *fields_of(enum report_kind kind)
 {
 	switch (kind) {
+	case REPORT_CHANGE:
+		return change_fields;
+	case REPORT_RANGE:
+		return range_fields;
+	case REPORT_STORE:
+		return store_fields;
 	case REPORT_CHAIN:
 		return chain_fields;
 	case REPORT_DELTA:

@@ -5,6 +5,7 @@
 
 #include <json-c/json.h>
 #include <stdlib.h>
+#include "../lib/cbt-store.h"
 #include "../lib/redo-int.h"
 
 #define MAX_LIST	64
@@ -17,11 +18,15 @@ struct opts {
 	bool yes, dry_run, verbose, force, all, readonly, remove, full;
 	bool json, noheadings, deltas, leaf, journal, remove_delta, forget, background;
 	bool pause, resume, verify;
+	bool bitmap, frequent, remove_store;
 	char units;
 	const char *fields, *sort, *select;
 	const char *parent, *base, *chain, *snapshot, *description, *name, *to, *size, *grain;
 	const char *quiesce, *throttle, *wipe;
 	const char *since, *output;
+	const char *until, *store, *block_size, *label, *timeout;
+	const char *cbt[MAX_LIST + 1];
+	int nr_cbt;
 	const char *delta[MAX_LIST + 1], *device[MAX_LIST + 1], *dir[MAX_LIST + 1];
 	const char *feature[MAX_LIST + 1];
 	int nr_delta, nr_device, nr_dir, nr_feature;
@@ -84,11 +89,19 @@ bool interrupted(void);
 
 /* report.c */
 struct report;
-enum report_kind { REPORT_CHAIN = 1, REPORT_DELTA = 2, REPORT_POINT = 4 };
+enum report_kind {
+	REPORT_CHAIN = 1,
+	REPORT_DELTA = 2,
+	REPORT_POINT = 4,
+	REPORT_CHANGE = 8,
+	REPORT_RANGE = 16,
+	REPORT_STORE = 32,
+};
 
 struct chain_row {
 	const char *chain, *state, *base, *active, *snapshots, *problem, *space, *mode, *dm_name;
 	const char *views, *features, *merge, *consolidation, *lost;
+	const char *tracking, *change_id, *store;
 	u64 bytes, used;
 	u32 deltas;
 };
@@ -96,14 +109,30 @@ struct chain_row {
 struct delta_row {
 	const char *path, *chain, *snapshot, *description, *state, *uuid, *parent, *tree, *host;
 	const char *created, *sealed, *base, *role, *merge, *merge_uuid;
+	const char *tracker_uuid;
+	u64 tracker_epoch, tracker_sealed;
 	u64 bytes, virtual_bytes, used, meta, free;
 	u64 grain, depth, seq, units, units_total;
 };
 
 struct point_row {
 	const char *point, *chain, *snapshot, *description, *created, *delta, *parent, *views;
-	const char *children;
+	const char *children, *change_id;
 	u64 bytes, depth;
+};
+
+struct change_row {
+	const char *chain, *id, *kind, *label, *begun, *snapshots, *current;
+	u64 number, first;
+};
+
+struct range_row {
+	u64 epochs, start, bytes;
+};
+
+struct store_row {
+	const char *path, *chain, *uuid, *state, *reason, *change_id, *created;
+	u64 bytes, used, block, virtual_bytes, epochs;
 };
 
 /* One report of rows; @as_rows: one field a line. Returns 0 or -errno. */
@@ -124,6 +153,10 @@ int live_table(const struct redo_chain *c, struct redo_table *t);
 int not_open(const char *dm_name, const char *why);
 /* Asks before something that libblkid knows is overwritten. */
 int refuse_signature(const char *path);
+
+/* A new device of @bytes like those that the chain has. */
+int make_store(const struct redo_chain *c, const struct redo_table *t, const char *name, u64 bytes,
+	       struct redo_store *s);
 
 struct new_delta {
 	struct redo_store store;
@@ -169,6 +202,48 @@ int register_chain(const char *name, const char *base, u64 sectors, bool swapped
 void remember_deltas(const char *name);
 int expect_bare(const struct redo_chain *c, u64 base);
 int now_bare(const char *name);
+
+/* A file gets a loop device; in a dry run it stays what it is. */
+int attach_file(const char *file, char *dev, size_t size);
+/* Of a chain that has deltas and was not in the register. */
+int new_entry(const struct redo_chain *c, u64 base, struct redo_reg_entry *e);
+
+/* track.c */
+typedef int (*bring_up_fn)(void *ctx, const struct redo_table *t);
+/*
+ * Has @fn bring up the table as the device @dm_name, with the store of whoever tracks the
+ * chain; without one, if that is not there or refused: then it is said, and no error.
+ */
+int bring_up_tracked(const struct redo_set *set, const struct redo_chain *c, struct redo_table *t,
+		     const char *dm_name, bring_up_fn fn, void *ctx);
+/* It was tracked, and that has ended without anybody's wish. */
+bool tracking_ended(const struct redo_chain *c);
+/* @made: the volume or file that was made for the store; NULL: as it was. */
+int remember_tracker(const struct redo_chain *c, u64 base, const char *uuid, const char *path,
+		     const char *made);
+/* Of a live chain, also one that plain dmsetup has given a store. */
+int keep_tracker(const struct redo_set *set, const struct redo_chain *c);
+/* --block-size */
+int block_size_option(u32 *sectors);
+int format_tracker(const char *path, u32 block_sectors, u64 virtual_sectors,
+		   struct redo_tracker_node *n);
+/* The same of a device that the user names: asks where there is something. */
+int prepare_tracker(const char *device, u64 virtual_sectors, struct redo_tracker_node *n);
+/* The step did not happen: the device is blank again. The error stays. */
+void drop_tracker(const struct redo_tracker_node *n);
+
+/* cmd-cbt-ids.c: a live chain whose changes are tracked */
+struct tracked {
+	struct redo_set set;
+	struct redo_chain *c;
+	struct redo_tracker *t;
+};
+
+/* To be closed also where it fails. */
+int open_tracked(struct tracked *k, const char *name);
+void close_tracked(struct tracked *k);
+/* "<uuid>/<n>" or "<chain>@<snap>" */
+int resolve_id(struct tracked *k, const char *text, char *id);
 
 /* holders.c */
 struct merge_range {
@@ -290,6 +365,13 @@ int cmd_delete(const struct command *c, int argc, char **argv);
 int cmd_consolidate(const struct command *c, int argc, char **argv);
 int cmd_backup(const struct command *c, int argc, char **argv);
 int cmd_restore(const struct command *c, int argc, char **argv);
+int cmd_cbt_enable(const struct command *c, int argc, char **argv);
+int cmd_cbt_disable(const struct command *c, int argc, char **argv);
+int cmd_cbt_mark(const struct command *c, int argc, char **argv);
+int cmd_cbt_list(const struct command *c, int argc, char **argv);
+int cmd_cbt_query(const struct command *c, int argc, char **argv);
+int cmd_cbt_export(const struct command *c, int argc, char **argv);
+int cmd_cbt_drop(const struct command *c, int argc, char **argv);
 int cmd_grow(const struct command *c, int argc, char **argv);
 
 #endif /* TOOL_H */
