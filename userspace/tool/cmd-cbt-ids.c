@@ -6,16 +6,15 @@
 
 static int timeout_option(struct redo_tracker_wait *w)
 {
-	char *end;
 	unsigned long n;
 
 	*w = (struct redo_tracker_wait){ .timeout_ms = 60000 };
 	if (!opts.timeout)
 		return 0;
 	errno = 0;
-	n = strtoul(opts.timeout, &end, 10);
-	if (*opts.timeout < '0' || *opts.timeout > '9' || *end || errno || n > 4000000)
-		return redo_err(EINVAL, "--timeout %s: not a number of seconds", opts.timeout);
+	n = strtoul(opts.timeout, NULL, 10);
+	if (errno || n > 4000000)
+		return redo_err(EINVAL, "--timeout %s: too many seconds", opts.timeout);
 	w->timeout_ms = (unsigned int)n * 1000;
 	return 0;
 }

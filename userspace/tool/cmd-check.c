@@ -73,6 +73,52 @@ static void summary(const struct run *run)
 	       (unsigned long long)res->data_grains);
 }
 
+/* A tracking store. */
+static struct json_object *store_json(const struct run *run,
+				      const struct redo_cbt_check_result *res)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "store", json_object_new_string(run->path));
+	json_object_object_add(o, "clean", json_object_new_boolean(!res->problems));
+	json_object_object_add(o, "records", json_object_new_int64(res->records));
+	json_object_object_add(o, "blocks", json_object_new_int64(res->blocks));
+	json_object_object_add(o, "journal_blocks", json_object_new_int64(res->journal_blocks));
+	json_object_object_add(o, "marks", json_object_new_int64(res->marks));
+	json_object_object_add(o, "problems", run->problems);
+	json_object_object_add(o, "notes", run->notes);
+	return o;
+}
+
+static void store_summary(const struct run *run, const struct redo_cbt_check_result *res)
+{
+	if (run->shown > LINES_PER_DELTA)
+		printf("%s: ... and %llu more\n", run->path,
+		       (unsigned long long)(run->shown - LINES_PER_DELTA));
+	printf("%s: tracking store: %s", run->path, res->problems ? "DAMAGED" : "clean");
+	if (res->journal_blocks)
+		printf(", %llu journal blocks to be replayed",
+		       (unsigned long long)res->journal_blocks);
+	printf(" (%llu problems; %llu records, %llu blocks)\n", (unsigned long long)res->problems,
+	       (unsigned long long)res->records, (unsigned long long)res->blocks);
+}
+
+static int check_store(struct run *run, const struct redo_file *f,
+		       const struct redo_check_ops *ops, struct json_object *out)
+{
+	struct redo_cbt_check_result res;
+	int r = redo_cbt_check(&f->io, ops, &res);
+
+	run->res.problems = res.problems;
+	if (r)
+		return r;
+	if (out)
+		json_object_array_add(out, store_json(run, &res));
+	else
+		store_summary(run, &res);
+	return 0;
+}
+
 static int open_delta(struct redo_file *f, const char *path)
 {
 	int r = redo_file_open(f, path, opts.force ? 0 : REDO_OPEN_EXCL);
@@ -104,13 +150,18 @@ static int check_one(const char *path, struct json_object *out, u64 *problems)
 	struct redo_check_ops ops = {
 		.ctx = &run, .problem = on_problem, .note = on_note, .progress = on_progress,
 	};
+	struct redo_cbt_super cbt;
 	struct redo_super sb;
+	bool store = false;
 	struct redo_file f;
 	int r = open_delta(&f, path);
 
 	if (!r && redo_read_super(&f.io, path, &sb) == -ENODATA) {
-		redo_file_close(&f);
-		return -ENODATA;
+		store = true;
+		if (redo_cbt_read_super(&f.io, path, &cbt) == -ENODATA) {
+			redo_file_close(&f);
+			return redo_err(ENODATA, "%s: not a delta, nor a tracking store", path);
+		}
 	}
 	if (r)
 		return r;
@@ -119,7 +170,7 @@ static int check_one(const char *path, struct json_object *out, u64 *problems)
 		run.notes = json_object_new_array();
 	}
 	progress_start(&run.progress, path);
-	r = redo_check_image(&f.io, &ops, &run.res);
+	r = store ? check_store(&run, &f, &ops, out) : redo_check_image(&f.io, &ops, &run.res);
 	progress_end(&run.progress, true);
 	redo_file_close(&f);
 	*problems += run.res.problems;
@@ -128,6 +179,8 @@ static int check_one(const char *path, struct json_object *out, u64 *problems)
 		json_object_put(run.notes);
 		return r;
 	}
+	if (store)
+		return 0;
 	if (out)
 		json_object_array_add(out, summary_json(&run));
 	else
@@ -195,19 +248,21 @@ static int check_all(const char **paths, u32 nr)
 	return r ? r : problems ? RESULT_PROBLEMS : 0;
 }
 
-/* All deltas that a chain's name stands on, branches included. */
+/* All deltas that a chain's name stands on, branches included, and its tracking store. */
 static int check_chain(const char *name)
 {
 	struct redo_set set;
 	struct redo_chain *c;
+	const struct redo_tracker_node *store;
+	u8 uuid[REDO_UUID_SIZE];
 	const char **paths;
-	u32 nr = 0;
+	u32 nr = 0, nr_stores;
 	int r = scan(&set);
 
 	if (r)
 		return r;
 	c = need_chain(&set, name);
-	paths = calloc(set.nr_nodes + 1, sizeof(*paths));
+	paths = calloc(set.nr_nodes + 2, sizeof(*paths));
 	if (!c || !paths) {
 		r = c ? redo_err(ENOMEM, "out of memory") : -ENOENT;
 		goto out;
@@ -218,6 +273,8 @@ static int check_chain(const char *name)
 			    (!strcmp(set.node[i].chain, c->name) ||
 			     redo_is_ancestor(&set.node[i], c->present)))
 				paths[nr++] = set.node[i].path;
+	if (nr && redo_chain_tracker(c, uuid) && (store = redo_find_tracker(&set, uuid, &nr_stores)))
+		paths[nr++] = store->path;
 	if (c->dm_name[0] && !opts.force)
 		r = redo_err(EBUSY, "%s: is active; 'redosetup deactivate %s' first (--force checks it all the same, and finds changes under way)",
 			     name, c->name);

@@ -1,41 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* redosetup dump: everything is put into one object, printed as text or JSON. */
-#include "tool.h"
+#include "dump.h"
 
 struct dump {
 	struct redo_file f;
 	struct redo_super sb;
 	struct json_object *root, *nodes, *units, *commits, *records;
 };
-
-static void add_text(struct json_object *o, const char *key, const char *text)
-{
-	char clean[REDO_TEXT_SIZE];
-
-	redo_copy_clean(clean, text, sizeof(clean));
-	json_object_object_add(o, key, json_object_new_string(clean));
-}
-
-static void add_u64(struct json_object *o, const char *key, u64 n)
-{
-	json_object_object_add(o, key, json_object_new_uint64(n));
-}
-
-static void add_hex(struct json_object *o, const char *key, u64 n)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "%016llx", (unsigned long long)n);
-	json_object_object_add(o, key, json_object_new_string(text));
-}
-
-static void add_uuid(struct json_object *o, const char *key, const u8 *uuid)
-{
-	char text[REDO_UUID_STR_SIZE];
-
-	redo_uuid_str(uuid, text);
-	json_object_object_add(o, key, json_object_new_string(text));
-}
 
 static const char *const ptr_kinds[] = { "hole", "block", "zero" };
 static const char *const grain_states[] = { "unmapped", "mapped", "zero", "base" };
@@ -46,10 +17,10 @@ static struct json_object *ptr_json(const struct redo_ptr *p)
 {
 	struct json_object *o = json_object_new_object();
 
-	add_text(o, "kind", ptr_kinds[p->kind]);
+	dump_text(o, "kind", ptr_kinds[p->kind]);
 	if (p->kind == REDO_PTR_BLOCK) {
-		add_u64(o, "block", p->blocknr);
-		add_u64(o, "gen_tag", p->gen_tag);
+		dump_u64(o, "block", p->blocknr);
+		dump_u64(o, "gen_tag", p->gen_tag);
 	}
 	return o;
 }
@@ -58,47 +29,49 @@ static struct json_object *super_json(const struct redo_super *sb)
 {
 	struct json_object *o = json_object_new_object();
 
-	add_u64(o, "generation", sb->generation);
-	add_text(o, "state", redo_state_str(sb->state));
-	add_uuid(o, "uuid", sb->uuid);
-	add_uuid(o, "parent_uuid", sb->parent_uuid);
-	add_uuid(o, "tree_uuid", sb->tree_uuid);
-	add_u64(o, "depth", sb->depth);
-	add_u64(o, "chain_seq", sb->chain_seq);
-	add_hex(o, "parent_content", sb->parent_content);
-	add_hex(o, "content_generation", sb->content_generation);
-	add_u64(o, "virtual_sectors", sb->virtual_sectors);
-	add_u64(o, "base_sectors", sb->base_sectors);
-	add_u64(o, "grain_sectors", sb->grain_sectors);
-	add_u64(o, "flags", sb->flags);
-	add_hex(o, "compat", sb->compat);
-	add_hex(o, "compat_ro", sb->compat_ro);
-	add_hex(o, "incompat", sb->incompat);
-	add_hex(o, "base_fingerprint", (u64)sb->base_fp_head << 32 | sb->base_fp_tail);
-	add_u64(o, "create_time", sb->create_time);
-	add_u64(o, "seal_time", sb->seal_time);
-	add_u64(o, "label_block", sb->label_block);
+	dump_u64(o, "generation", sb->generation);
+	dump_text(o, "state", redo_state_str(sb->state));
+	dump_uuid(o, "uuid", sb->uuid);
+	dump_uuid(o, "parent_uuid", sb->parent_uuid);
+	dump_uuid(o, "tree_uuid", sb->tree_uuid);
+	dump_u64(o, "depth", sb->depth);
+	dump_u64(o, "chain_seq", sb->chain_seq);
+	dump_hex(o, "parent_content", sb->parent_content);
+	dump_hex(o, "content_generation", sb->content_generation);
+	dump_u64(o, "virtual_sectors", sb->virtual_sectors);
+	dump_u64(o, "base_sectors", sb->base_sectors);
+	dump_u64(o, "grain_sectors", sb->grain_sectors);
+	dump_u64(o, "flags", sb->flags);
+	dump_hex(o, "compat", sb->compat);
+	dump_hex(o, "compat_ro", sb->compat_ro);
+	dump_hex(o, "incompat", sb->incompat);
+	dump_hex(o, "base_fingerprint", (u64)sb->base_fp_head << 32 | sb->base_fp_tail);
+	dump_u64(o, "create_time", sb->create_time);
+	dump_u64(o, "seal_time", sb->seal_time);
+	dump_u64(o, "label_block", sb->label_block);
 	json_object_object_add(o, "map_root", ptr_json(&sb->map_root));
-	add_u64(o, "map_height", sb->map_height);
+	dump_u64(o, "map_height", sb->map_height);
 	json_object_object_add(o, "alloc_root", ptr_json(&sb->alloc_root));
-	add_u64(o, "alloc_height", sb->alloc_height);
-	add_u64(o, "nr_units", sb->nr_units);
-	add_u64(o, "nr_leaves", sb->nr_leaves);
-	add_u64(o, "meta_used", sb->meta_used);
-	add_u64(o, "data_used", sb->data_used);
-	add_u64(o, "journal_start", sb->journal_start);
-	add_u64(o, "journal_blocks", sb->journal_blocks);
-	add_hex(o, "incarnation", sb->incarnation);
-	add_u64(o, "replay_seq", sb->replay_seq);
-	add_u64(o, "replay_commit", sb->replay_commit);
-	add_uuid(o, "tracker_uuid", sb->tracker_uuid);
-	add_u64(o, "tracker_generation", sb->tracker_generation);
-	add_u64(o, "merge_state", sb->merge_state);
-	add_text(o, "merge", sb->merge_state ? redo_merge_str(sb->merge_state) : "none");
-	add_uuid(o, "merge_uuid", sb->merge_uuid);
-	add_u64(o, "merge_pos", sb->merge_pos);
-	add_u64(o, "tracker_epoch", sb->tracker_epoch);
-	add_u64(o, "tracker_sealed", sb->tracker_sealed);
+	dump_u64(o, "alloc_height", sb->alloc_height);
+	dump_u64(o, "nr_units", sb->nr_units);
+	dump_u64(o, "nr_leaves", sb->nr_leaves);
+	dump_u64(o, "meta_used", sb->meta_used);
+	dump_u64(o, "data_used", sb->data_used);
+	dump_u64(o, "journal_start", sb->journal_start);
+	dump_u64(o, "journal_blocks", sb->journal_blocks);
+	dump_hex(o, "incarnation", sb->incarnation);
+	dump_u64(o, "replay_seq", sb->replay_seq);
+	dump_u64(o, "replay_commit", sb->replay_commit);
+	dump_uuid(o, "tracker_uuid", sb->tracker_uuid);
+	dump_u64(o, "tracker_generation", sb->tracker_generation);
+	dump_u64(o, "tracker_epoch", sb->tracker_epoch);
+	dump_u64(o, "tracker_sealed", sb->tracker_sealed);
+	dump_u64(o, "merge_state", sb->merge_state);
+	dump_text(o, "merge", sb->merge_state ? redo_merge_str(sb->merge_state) : "none");
+	dump_uuid(o, "merge_uuid", sb->merge_uuid);
+	dump_u64(o, "merge_pos", sb->merge_pos);
+	dump_u64(o, "tracker_epoch", sb->tracker_epoch);
+	dump_u64(o, "tracker_sealed", sb->tracker_sealed);
 	return o;
 }
 
@@ -110,16 +83,16 @@ static int dump_supers(struct dump *d)
 
 	if (r)
 		return redo_err(-r, "%s: cannot read the superblock: %s", d->f.path, strerror(-r));
-	add_text(d->root, "delta", d->f.path);
-	add_u64(d->root, "device_bytes", d->f.io.size);
+	dump_text(d->root, "delta", d->f.path);
+	dump_u64(d->root, "device_bytes", d->f.io.size);
 	if (s.cur >= 0)
-		add_text(d->root, "current_slot", s.cur ? "b" : "a");
+		dump_text(d->root, "current_slot", s.cur ? "b" : "a");
 	for (int i = 0; i < 2; i++) {
 		struct json_object *o;
 
 		if (s.bad[i]) {
 			o = json_object_new_object();
-			add_text(o, "invalid", redo_slot_str(&s, i));
+			dump_text(o, "invalid", redo_slot_str(&s, i));
 		} else {
 			o = super_json(&s.sb[i]);
 		}
@@ -140,15 +113,15 @@ static void dump_label(struct dump *d)
 	bad = redo_read_label(&d->f.io, &d->sb, &l, &err);
 	json_object_object_add(d->root, "label", o);
 	if (err || bad) {
-		add_text(o, "invalid", err ? strerror(-err) : redo_bad_str(bad));
+		dump_text(o, "invalid", err ? strerror(-err) : redo_bad_str(bad));
 		return;
 	}
-	add_text(o, "chain", l.chain_name);
-	add_text(o, "snapshot", l.snap_name);
-	add_text(o, "description", l.description);
-	add_text(o, "base_path", l.base_path);
-	add_text(o, "store", l.store);
-	add_text(o, "host", l.host);
+	dump_text(o, "chain", l.chain_name);
+	dump_text(o, "snapshot", l.snap_name);
+	dump_text(o, "description", l.description);
+	dump_text(o, "base_path", l.base_path);
+	dump_text(o, "store", l.store);
+	dump_text(o, "host", l.host);
 }
 
 /* Trees ------------------------------------------------------------------------ */
@@ -158,17 +131,17 @@ static struct json_object *node_json(struct dump *d, const char *type, u64 block
 {
 	struct json_object *o = json_object_new_object();
 
-	add_text(o, "type", type);
-	add_u64(o, "block", blocknr);
-	add_u64(o, "level", level);
-	add_u64(o, "index", index);
+	dump_text(o, "type", type);
+	dump_u64(o, "block", blocknr);
+	dump_u64(o, "level", level);
+	dump_u64(o, "index", index);
 	json_object_array_add(d->nodes, o);
 	return o;
 }
 
 static void on_bad(void *ctx, u64 blocknr, u32 level, u64 index, const char *why)
 {
-	add_text(node_json(ctx, "invalid", blocknr, level, index), "invalid", why);
+	dump_text(node_json(ctx, "invalid", blocknr, level, index), "invalid", why);
 }
 
 static void on_dir(void *ctx, u64 blocknr, u32 level, u64 index, const struct redo_disk_node *n)
@@ -180,8 +153,8 @@ static void on_dir(void *ctx, u64 blocknr, u32 level, u64 index, const struct re
 	redo_unpack_header(&n->header, &h);
 	for (u32 i = 0; i < REDO_FANOUT; i++)
 		used += n->word[i] != 0;
-	add_u64(o, "generation", h.generation);
-	add_u64(o, "used", used);
+	dump_u64(o, "generation", h.generation);
+	dump_u64(o, "used", used);
 }
 
 /* Entries in runs, as a reader would want to see them. */
@@ -203,15 +176,15 @@ static struct json_object *entries_json(const struct redo_disk_node *n, u64 firs
 			continue;
 		}
 		if (run)
-			add_u64(run, "length", len);
+			dump_u64(run, "length", len);
 		run = NULL;
 		if (!g.state)
 			continue;
 		run = json_object_new_object();
-		add_u64(run, "grain", first + i);
-		add_text(run, "state", grain_states[g.state]);
+		dump_u64(run, "grain", first + i);
+		dump_text(run, "state", grain_states[g.state]);
 		if (g.state == REDO_GRAIN_MAPPED)
-			add_u64(run, "physical", g.phys);
+			dump_u64(run, "physical", g.phys);
 		json_object_array_add(a, run);
 		prev = g;
 		len = 1;
@@ -233,9 +206,9 @@ static int on_map_leaf(void *ctx, u64 blocknr, u64 index, const void *block)
 		if (!redo_unpack_grain(n->word[i], &g))
 			count[g.state]++;
 	}
-	add_u64(o, "generation", h.generation);
-	add_u64(o, "mapped", count[REDO_GRAIN_MAPPED]);
-	add_u64(o, "zero", count[REDO_GRAIN_ZERO]);
+	dump_u64(o, "generation", h.generation);
+	dump_u64(o, "mapped", count[REDO_GRAIN_MAPPED]);
+	dump_u64(o, "zero", count[REDO_GRAIN_ZERO]);
 	if (opts.leaf)
 		json_object_object_add(o, "entries", entries_json(n, index * REDO_FANOUT));
 	return 0;
@@ -243,7 +216,7 @@ static int on_map_leaf(void *ctx, u64 blocknr, u64 index, const void *block)
 
 static int on_zero(void *ctx, u64 index, u64 leaves)
 {
-	add_u64(node_json(ctx, "zero", 0, 0, index), "leaves", leaves);
+	dump_u64(node_json(ctx, "zero", 0, 0, index), "leaves", leaves);
 	return 0;
 }
 
@@ -261,9 +234,9 @@ static int on_alloc_leaf(void *ctx, u64 blocknr, u64 index, const void *block)
 		if (unit >= d->sb.nr_units)
 			break;
 		o = json_object_new_object();
-		add_u64(o, "unit", unit);
-		add_text(o, "type", type <= REDO_UNIT_DATA ? unit_types[type] : "invalid");
-		add_u64(o, "used", le32_to_cpu(leaf->unit[i].used));
+		dump_u64(o, "unit", unit);
+		dump_text(o, "type", type <= REDO_UNIT_DATA ? unit_types[type] : "invalid");
+		dump_u64(o, "used", le32_to_cpu(leaf->unit[i].used));
 		json_object_array_add(d->units, o);
 	}
 	return 0;
@@ -289,9 +262,9 @@ static void on_commit(void *ctx, u64 commit, u64 seq, u32 blocks)
 	struct json_object *o = json_object_new_object();
 	struct dump *d = ctx;
 
-	add_u64(o, "commit", commit);
-	add_u64(o, "sequence", seq);
-	add_u64(o, "blocks", blocks);
+	dump_u64(o, "commit", commit);
+	dump_u64(o, "sequence", seq);
+	dump_u64(o, "blocks", blocks);
 	d->records = NULL;
 	if (opts.journal) {
 		d->records = json_object_new_array();
@@ -308,11 +281,11 @@ static int on_extent(void *ctx, u64 commit __unused, const struct redo_extent *e
 	if (!d->records)
 		return 0;
 	o = json_object_new_object();
-	add_text(o, "type", record_types[e->type]);
-	add_u64(o, "grain", e->logical);
-	add_u64(o, "length", e->len);
+	dump_text(o, "type", record_types[e->type]);
+	dump_u64(o, "grain", e->logical);
+	dump_u64(o, "length", e->len);
 	if (e->type == REDO_REC_MAP)
-		add_u64(o, "physical", e->phys);
+		dump_u64(o, "physical", e->phys);
 	json_object_array_add(d->records, o);
 	return 0;
 }
@@ -322,9 +295,9 @@ static void on_bad_record(void *ctx, u64 commit __unused, u64 seq, u32 record, c
 	struct dump *d = ctx;
 	struct json_object *o = json_object_new_object();
 
-	add_u64(o, "sequence", seq);
-	add_u64(o, "record", record);
-	add_text(o, "invalid", why);
+	dump_u64(o, "sequence", seq);
+	dump_u64(o, "record", record);
+	dump_text(o, "invalid", why);
 	json_object_array_add(d->commits, o);
 }
 
@@ -340,17 +313,26 @@ static int dump_journal(struct dump *d)
 	d->commits = json_object_new_array();
 	r = redo_replay_journal(&d->f.io, &d->sb, &ops, &rep);
 	json_object_object_add(d->root, "journal", o);
-	add_u64(o, "commits_to_replay", rep.commits);
-	add_u64(o, "records_to_replay", rep.records);
-	add_u64(o, "next_sequence", rep.next_seq);
-	add_u64(o, "next_commit", rep.next_commit);
-	add_text(o, "end", r ? strerror(-r) : rep.end ? rep.end : "");
+	dump_u64(o, "commits_to_replay", rep.commits);
+	dump_u64(o, "records_to_replay", rep.records);
+	dump_u64(o, "next_sequence", rep.next_seq);
+	dump_u64(o, "next_commit", rep.next_commit);
+	dump_text(o, "end", r ? strerror(-r) : rep.end ? rep.end : "");
 	if (rep.hole)
-		add_u64(o, "goes_on_at", rep.hole_seq);
+		dump_u64(o, "goes_on_at", rep.hole_seq);
 	if (rep.torn)
-		add_u64(o, "torn_blocks", rep.torn_valid);
+		dump_u64(o, "torn_blocks", rep.torn_valid);
 	json_object_object_add(o, "commits", d->commits);
 	return r == -ENOMEM ? r : 0;
+}
+
+static bool is_store(const struct redo_file *f)
+{
+	struct redo_cbt_super cbt;
+	struct redo_super sb;
+
+	return redo_read_super(&f->io, f->path, &sb) == -ENODATA &&
+	       redo_cbt_read_super(&f->io, f->path, &cbt) != -ENODATA;
 }
 
 int cmd_dump(const struct command *c __unused, int argc __unused, char **argv)
@@ -360,6 +342,14 @@ int cmd_dump(const struct command *c __unused, int argc __unused, char **argv)
 
 	if (r) {
 		json_object_put(d.root);
+		return r;
+	}
+	if (is_store(&d.f)) {
+		r = dump_store(&d.f, d.root);
+		if (!r)
+			render(d.root);
+		json_object_put(d.root);
+		redo_file_close(&d.f);
 		return r;
 	}
 	bad = dump_supers(&d);

@@ -5,6 +5,7 @@
 
 static int check_base(const char *path, u64 *rdev)
 {
+	struct redo_tracker_node t;
 	struct redo_node n;
 	int r;
 
@@ -15,27 +16,71 @@ static int check_base(const char *path, u64 *rdev)
 	if (!r || r == -EUCLEAN)
 		return redo_err(EINVAL, "%s: is a delta, not a base; 'redosetup activate' brings its chain up",
 				path);
+	if (r == -ENODATA)
+		r = redo_probe_tracker(path, &t);
+	if (!r || r == -EUCLEAN)
+		return redo_err(EINVAL, "%s: is a tracking store, not a base", path);
 	return r == -ENODATA ? 0 : r;
+}
+
+/* --cbt: the store is there before the table names it. */
+static int add_tracking(const char *base, u64 rdev, u64 sectors, char *args, size_t size,
+			struct redo_tracker_node *store)
+{
+	int r;
+
+	if (!opts.nr_cbt)
+		return 0;
+	if (redo_path_rdev(opts.cbt[0]) == rdev)
+		return redo_err(EINVAL, "%s: is the base; the store needs a device of its own", base);
+	r = prepare_tracker(opts.cbt[0], sectors, store);
+	if (!r)
+		r = redo_features_track(args, size, REDO_TRACK, store->rdev);
+	return r;
+}
+
+/* Known before the first write is tracked: only the register can say who does. */
+static int register_tracked(const char *name, const char *base, u64 sectors, bool swapped,
+			    const char *features, const struct redo_tracker_node *store)
+{
+	struct redo_chain c = { .name = "" };
+	char uuid[REDO_UUID_STR_SIZE];
+	int r = register_chain(name, base, sectors, swapped, features);
+
+	if (r || !opts.nr_cbt || redo_dry_run)
+		return r;
+	redo_copy(c.name, name, sizeof(c.name));
+	redo_uuid_str(store->sb.uuid, uuid);
+	return remember_tracker(&c, 0, uuid, store->path, "");
 }
 
 /* On top of its own table: the one case where the base may be in use. */
 static int init_swapped(const char *chain, const char *base, const struct redo_dm_info *info,
 			const char *features)
 {
-	u64 sectors = redo_dev_sectors(makedev(info->major, info->minor));
-	char args[REDO_FEATURES_SIZE + 8];
+	u64 rdev = makedev(info->major, info->minor), sectors = redo_dev_sectors(rdev);
+	struct redo_tracker_node store = { .rdev = 0 };
+	char args[256];
 	int r;
 
 	if (info->suspended)
 		return redo_err(EBUSY, "%s: suspended", chain);
 	redo_features_to_table(features, false, args, sizeof(args));
+	r = add_tracking(base, rdev, sectors, args, sizeof(args), &store);
+	if (r)
+		return r;
 	r = swap_in(chain, sectors, args);
-	return r ? r : register_chain(chain, base, sectors, true, features);
+	if (r) {
+		drop_tracker(&store);
+		return r;
+	}
+	return register_tracked(chain, base, sectors, true, features, &store);
 }
 
 static int init_stacked(const char *chain, const char *base, u64 rdev, const char *features)
 {
 	struct redo_table t = { .base = rdev, .sectors = redo_dev_sectors(rdev) };
+	struct redo_tracker_node store = { .rdev = 0 };
 	struct redo_file f;
 	char who[512];
 	int r;
@@ -49,11 +94,18 @@ static int init_stacked(const char *chain, const char *base, u64 rdev, const cha
 		return r;
 	redo_file_close(&f);
 	redo_features_to_table(features, false, t.features, sizeof(t.features));
+	r = add_tracking(base, rdev, t.sectors, t.features, sizeof(t.features), &store);
+	if (r)
+		return r;
 	r = create_chain(chain, &t, false);
-	return r ? r : register_chain(chain, base, t.sectors, false, features);
+	if (r) {
+		drop_tracker(&store);
+		return r;
+	}
+	return register_tracked(chain, base, t.sectors, false, features, &store);
 }
 
-int cmd_init(const struct command *c __unused, int argc __unused, char **argv)
+int cmd_init(const struct command *c, int argc __unused, char **argv)
 {
 	const char *chain = argv[0], *base = argv[1];
 	char features[REDO_FEATURES_SIZE] = "";
@@ -63,6 +115,8 @@ int cmd_init(const struct command *c __unused, int argc __unused, char **argv)
 	u64 rdev;
 	int r;
 
+	if (opts.nr_cbt > 1)
+		return usage_error(c, "one --cbt only");
 	if (!redo_name_valid(chain))
 		return redo_err(EINVAL, "%s: a name may have letters, digits and + _ . - only and must not begin with -",
 				chain);

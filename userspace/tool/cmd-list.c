@@ -3,10 +3,12 @@
 #include "rows.h"
 
 #define CHAIN_FIELDS	"chain,size,deltas,active,state,snapshots"
-#define CHAIN_ALL	"chain,size,state,dm_name,base,deltas,active,used,space,mode,snapshots,views,features,merge,lost,consolidation,problem"
+#define CHAIN_ALL	"chain,size,state,dm_name,base,deltas,active,used,space,mode,snapshots,views,features,merge,lost,consolidation,tracking,change_id,store,problem"
 #define DELTA_FIELDS	"delta,chain,snapshot,state,role,size,used,depth,created"
-#define DELTA_ALL	"delta,uuid,state,role,chain,snapshot,description,created,sealed,host,size,free,units,units_total,used,meta,grain,virtual_size,depth,seq,parent_uuid,tree_uuid,base,merge,merge_uuid"
-#define POINT_ALL	"point,chain,snapshot,description,created,size,depth,delta,parent,children,views"
+#define DELTA_ALL	"delta,uuid,state,role,chain,snapshot,description,created,sealed,host,size,free,units,units_total,used,meta,grain,virtual_size,depth,seq,parent_uuid,tree_uuid,base,merge,merge_uuid,tracker_uuid,tracker_epoch,tracker_sealed"
+#define POINT_ALL	"point,chain,snapshot,description,created,size,depth,delta,parent,children,views,change_id"
+
+#define STORE_ALL	"store,chain,uuid,state,reason,change_id,epochs,size,used,block,virtual_size,created"
 
 static bool wanted(const char *name, int argc, char **argv)
 {
@@ -20,6 +22,14 @@ static bool wanted(const char *name, int argc, char **argv)
 static bool plain(void)
 {
 	return !opts.json && !opts.fields && !opts.noheadings;
+}
+
+/* Why it cannot be activated, which goes to stderr. */
+static const char *problem_of(const struct redo_set *set, const char *name)
+{
+	const struct redo_chain *c = redo_find_chain(set, name);
+
+	return c ? c->problem : "";
 }
 
 static int list_chains(struct redo_set *set, int argc, char **argv)
@@ -39,6 +49,9 @@ static int list_chains(struct redo_set *set, int argc, char **argv)
 	for (u32 i = 0; !r && plain() && i < nr; i++)
 		if (*rows[i].consolidation)
 			say("%s: consolidation needed: %s", rows[i].chain, rows[i].consolidation);
+	for (u32 i = 0; !r && plain() && i < nr; i++)
+		if (*rows[i].problem && strcmp(rows[i].problem, problem_of(set, rows[i].chain)))
+			say("%s: %s", rows[i].chain, rows[i].problem);
 	free(rows);
 	return r;
 }
@@ -115,12 +128,28 @@ static int show_point(struct redo_set *set, const char *name)
 	return report_rows(REPORT_POINT, "snapshot", &row, 1, sizeof(row), POINT_ALL, true);
 }
 
+static int show_store(struct redo_set *set, const char *path)
+{
+	struct redo_tracker_node n;
+	struct store_row row;
+	int r = redo_probe_tracker(path, &n);
+
+	if (r == -ENODATA)
+		return redo_err(ENODATA, "%s: neither a delta nor a tracking store", path);
+	if (r)
+		return r;
+	store_row_of(set, &n, &row);
+	return report_rows(REPORT_STORE, "store", &row, 1, sizeof(row), STORE_ALL, true);
+}
+
 static int show_delta(struct redo_set *set, const char *path)
 {
 	struct redo_node n, *known;
 	struct delta_row row;
 	int r = redo_probe_node(path, &n);
 
+	if (r == -ENODATA)
+		return show_store(set, path);
 	if (r)
 		return r;
 	known = redo_find_rdev(set, n.rdev);

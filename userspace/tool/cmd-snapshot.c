@@ -8,6 +8,7 @@ struct job {
 	struct redo_table table;
 	struct redo_node *top;
 	struct new_delta delta;
+	struct redo_tracker_node store;		/* --cbt */
 	char *params;
 	bool done;
 };
@@ -39,16 +40,25 @@ static int look(struct redo_set *set, struct job *j)
 			return redo_err(ENODEV, "%s: its active delta was not found on any device looked at",
 					j->chain);
 	}
+	if (opts.nr_cbt && j->c->live_store)
+		return redo_err(EEXIST, "%s: has a tracking store already; --cbt is to begin with",
+				j->chain);
 	return unused_name(set, j);
 }
 
-/* Each device is for one delta. */
-static int devices_differ(int nr)
+static const char *device(int i)
 {
-	for (int i = 0; i < nr; i++)
+	return i < opts.nr_delta ? opts.delta[i] : opts.cbt[i - opts.nr_delta];
+}
+
+/* Each device is for one delta, or one store. */
+static int devices_differ(void)
+{
+	for (int i = 0; i < opts.nr_delta + opts.nr_cbt; i++)
 		for (int k = 0; k < i; k++)
-			if (redo_path_rdev(opts.delta[i]) == redo_path_rdev(opts.delta[k]))
-				return redo_err(EINVAL, "%s: given for two deltas", opts.delta[i]);
+			if (redo_path_rdev(device(i)) == redo_path_rdev(device(k)))
+				return redo_err(EINVAL, "%s: given for two %s", device(i),
+						i < opts.nr_delta ? "deltas" : "purposes");
 	return 0;
 }
 
@@ -65,7 +75,31 @@ static int look_at_all(struct redo_set *set, struct job *jobs, int nr)
 	return r;
 }
 
-static int make(struct redo_set *set, struct job *j, const char *device)
+/* --cbt: tracking begins with the snapshot. */
+static int make_store_for(struct job *j, const char *device)
+{
+	int r;
+
+	if (!device)
+		return 0;
+	r = prepare_tracker(device, j->table.sectors, &j->store);
+	if (r)
+		return r;
+	return redo_features_track(j->table.features, sizeof(j->table.features), REDO_TRACK,
+				   j->store.rdev);
+}
+
+static int remember_store(const struct job *j)
+{
+	char uuid[REDO_UUID_STR_SIZE];
+
+	if (!opts.nr_cbt)
+		return 0;
+	redo_uuid_str(j->store.sb.uuid, uuid);
+	return remember_tracker(j->c, j->table.base, uuid, j->store.path, "");
+}
+
+static int make(struct redo_set *set, struct job *j, const char *device, const char *store)
 {
 	char name[2 * REDO_NAME_SIZE + 2];
 	int r;
@@ -73,6 +107,8 @@ static int make(struct redo_set *set, struct job *j, const char *device)
 	snprintf(name, sizeof(name), "%s-%s", j->c->name, j->snap);
 	r = make_delta(set, j->c, j->c->name, j->snap, opts.description, j->top, &j->table, device,
 		       name, &j->delta);
+	if (!r)
+		r = make_store_for(j, store);
 	if (r)
 		return r;
 	j->table.delta[j->table.nr_deltas++] = j->delta.rdev;
@@ -122,7 +158,8 @@ static int take(struct redo_set *set, struct job *jobs, int nr)
 	int made = 0, r = 0;
 
 	for (made = 0; !r && made < nr; made++)
-		r = make(set, &jobs[made], made < opts.nr_delta ? opts.delta[made] : NULL);
+		r = make(set, &jobs[made], made < opts.nr_delta ? opts.delta[made] : NULL,
+			 made < opts.nr_cbt ? opts.cbt[made] : NULL);
 	if (opts.dry_run) {
 		for (int i = 0; !r && i < nr; i++)
 			redo_step("load, suspend%s and resume %s with the new delta on top",
@@ -135,11 +172,13 @@ static int take(struct redo_set *set, struct job *jobs, int nr)
 	for (int i = 0; !r && i < nr; i++)
 		r = has_come_up(&jobs[i]);
 	for (int i = 0; r && i < made; i++) {
-		if (!jobs[i].done)
+		if (!jobs[i].done) {
 			drop_delta(&jobs[i].delta, jobs[i].top);
-		else
+			drop_tracker(&jobs[i].store);
+		} else {
 			say("%s@%s: was made before another chain failed", jobs[i].c->name,
 			    jobs[i].snap);
+		}
 	}
 	return r;
 }
@@ -156,8 +195,12 @@ int cmd_snapshot(const struct command *c, int argc, char **argv)
 		r = split_point(argv[i], jobs[i].chain, jobs[i].snap);
 	if (!r && opts.nr_delta && opts.nr_delta != argc)
 		r = usage_error(c, "--delta must be given once for each chain");
+	if (!r && opts.nr_cbt && opts.nr_cbt != argc)
+		r = usage_error(c, "--cbt must be given once for each chain");
+	if (!r && opts.block_size && !opts.nr_cbt)
+		r = usage_error(c, "--block-size goes with --cbt");
 	if (!r)
-		r = devices_differ(opts.nr_delta);
+		r = devices_differ();
 	if (!r && !redo_dm_present())
 		r = -ENODEV;
 	if (!r)
@@ -167,8 +210,11 @@ int cmd_snapshot(const struct command *c, int argc, char **argv)
 	if (!r)
 		r = take(&set, jobs, argc);
 	for (int i = 0; i < argc; i++) {
-		if (jobs[i].done)
+		if (jobs[i].done) {
 			remember_deltas(jobs[i].c->name);
+			if (remember_store(&jobs[i]))
+				fprintf(stderr, "redosetup: warning: %s\n", redo_last_error());
+		}
 		if (!r && !opts.dry_run)
 			verbose("%s@%s: new active delta %s", jobs[i].c->name, jobs[i].snap,
 				jobs[i].delta.store.path);

@@ -201,7 +201,7 @@ static int set_option(char letter, const char *arg)
 	case 'I': opts.until = arg; return 0;
 	case 'M': opts.bitmap = true; return 0;
 	case 'H': opts.frequent = true; return 0;
-	case 'j': opts.timeout = arg; return 0;
+	case 'j': opts.timeout = arg; return strspn(arg, "0123456789") == strlen(arg) && *arg ? 0 : -EINVAL;
 	}
 	return -EINVAL;
 }

@@ -160,7 +160,70 @@ static const char *views_of_point(const struct redo_set *set, const struct redo_
 	return views_of_base(set, t.base);
 }
 
-static void live_row(const struct redo_chain *c, struct chain_row *row)
+static const char *tracking_str(enum redo_tracking state)
+{
+	static const char *const names[] = {
+		[REDO_TRACKING_OFF] = REDO_CBT_WORD_OFF,
+		[REDO_TRACKING_OK] = REDO_CBT_WORD_OK,
+		[REDO_TRACKING_REBUILDING] = REDO_CBT_WORD_REBUILDING,
+		[REDO_TRACKING_BROKEN] = REDO_CBT_WORD_BROKEN,
+		[REDO_TRACKING_POINT] = REDO_CBT_WORD_POINT,
+	};
+
+	return names[state];
+}
+
+/* As the store has it; one that cannot be written says nothing. */
+static const char *broken_why(const struct redo_set *set, const struct redo_chain *c)
+{
+	const struct redo_tracker_node *n = redo_find_tracker_dev(set, c->live_store);
+
+	return n && n->sb.flags & REDO_CBT_BROKEN ? redo_cbt_break_str(n->sb.break_reason) :
+	       "the kernel log says why";
+}
+
+/* What the disks say; a live chain knows better. */
+static void tracking_row(const struct redo_set *set, const struct redo_chain *c,
+			 struct chain_row *row)
+{
+	const struct redo_tracker_node *n = redo_find_tracker_dev(set, c->live_store);
+	char path[REDO_TEXT_MAX], text[REDO_UUID_STR_SIZE];
+	u8 uuid[REDO_UUID_SIZE];
+	u32 nr;
+
+	row->tracking = REDO_CBT_WORD_OFF;
+	row->change_id = row->store = "";
+	if (c->live_store) {
+		row->store = redo_dev_path(c->live_store, path, sizeof(path)) ? "" : keep("%s", path);
+		return;
+	}
+	if (tracking_ended(c)) {
+		row->tracking = "ended";
+		row->problem = *row->problem ? row->problem :
+			       keep("changes are not tracked any more; 'redosetup cbt enable %s' begins anew, 'redosetup cbt disable %s' lets it be",
+				    c->name, c->name);
+		return;
+	}
+	if (c->dm_name[0] || !redo_chain_tracker(c, uuid))
+		return;
+	n = redo_find_tracker(set, uuid, &nr);
+	if (!n) {
+		redo_uuid_str(uuid, text);
+		row->tracking = "missing";
+		row->problem = *row->problem ? row->problem :
+			       keep("its tracking store %s is not on any device looked at", text);
+		return;
+	}
+	row->store = n->path;
+	row->tracking = n->sb.flags & REDO_CBT_BROKEN ? REDO_CBT_WORD_BROKEN : "recorded";
+	redo_uuid_str(uuid, text);
+	if (n->sb.epoch)
+		row->change_id = keep("%s/%llu", text, (unsigned long long)n->sb.epoch);
+	if (n->sb.flags & REDO_CBT_BROKEN && !*row->problem)
+		row->problem = keep("tracking is broken: %s", redo_cbt_break_str(n->sb.break_reason));
+}
+
+static void live_row(const struct redo_set *set, const struct redo_chain *c, struct chain_row *row)
 {
 	static const char *const mode[] = {
 		"fail", "error", REDO_MODE_WRITABLE, REDO_MODE_READ_ONLY, REDO_MODE_VIEW,
@@ -177,6 +240,13 @@ static void live_row(const struct redo_chain *c, struct chain_row *row)
 	row->mode = mode[s.mode];
 	row->space = s.nr_deltas ? space[s.space] : "";
 	row->used = s.grains_used * ((u64)s.grain_sectors << 9);
+	row->change_id = keep("%s", s.tracking.change_id);
+	if (s.tracking.state != REDO_TRACKING_OFF)
+		row->tracking = tracking_str(s.tracking.state);
+	if (s.tracking.state == REDO_TRACKING_BROKEN)
+		row->problem = keep("tracking is broken: %s; 'redosetup cbt enable %s' begins anew",
+				    row->change_id[0] || row->store[0] ?
+				    broken_why(set, c) : "it has no store", c->name);
 }
 
 void chain_row_of(const struct redo_set *set, const struct redo_chain *c, struct chain_row *row)
@@ -209,8 +279,9 @@ void chain_row_of(const struct redo_set *set, const struct redo_chain *c, struct
 			row->views = join(row->views, v);
 	}
 	free(points);
+	tracking_row(set, c, row);
 	if (c->dm_name[0])
-		live_row(c, row);
+		live_row(set, c, row);
 }
 
 bool is_holder(const struct redo_set *set, const struct redo_node *n)
@@ -261,6 +332,9 @@ void delta_row_of(const struct redo_set *set, const struct redo_node *n, struct 
 	row->uuid = uuid_text(n->sb.uuid);
 	row->parent = uuid_text(n->sb.parent_uuid);
 	row->tree = uuid_text(n->sb.tree_uuid);
+	row->tracker_uuid = uuid_text(n->sb.tracker_uuid);
+	row->tracker_epoch = n->sb.tracker_epoch;
+	row->tracker_sealed = n->sb.tracker_sealed;
 	row->created = time_text(n->sb.create_time);
 	row->sealed = time_text(n->sb.seal_time);
 	row->bytes = n->device_bytes;
@@ -276,6 +350,42 @@ void delta_row_of(const struct redo_set *set, const struct redo_node *n, struct 
 	row->seq = n->sb.chain_seq;
 }
 
+static const char *point_id_text(const struct redo_set *set, const struct redo_node *n)
+{
+	const struct redo_chain *c = redo_find_chain(set, n->chain);
+	char id[REDO_CHANGE_ID_SIZE];
+
+	return c && !redo_set_point_id(set, c, n->label.snap_name, id) ? keep("%s", id) : "";
+}
+
+void store_row_of(const struct redo_set *set, const struct redo_tracker_node *n,
+		  struct store_row *row)
+{
+	memset(row, 0, sizeof(*row));
+	row->path = n->path;
+	row->uuid = uuid_text(n->sb.uuid);
+	row->state = n->sb.flags & REDO_CBT_BROKEN ? "broken" :
+		     n->sb.flags & REDO_CBT_CLEAN ? "clean" : "open";
+	row->reason = n->sb.flags & REDO_CBT_BROKEN ? redo_cbt_break_str(n->sb.break_reason) : "";
+	row->change_id = n->sb.epoch ? keep("%s/%llu", row->uuid,
+					    (unsigned long long)n->sb.epoch) : "";
+	row->created = time_text(n->sb.create_time);
+	row->bytes = n->device_bytes;
+	row->used = n->sb.used_blocks * REDO_BLOCK_SIZE;
+	row->block = (u64)n->sb.block_sectors << 9;
+	row->virtual_bytes = n->sb.virtual_sectors << 9;
+	row->epochs = n->sb.records;
+	row->chain = "";
+	for (u32 i = 0; i < set->nr_chains; i++) {
+		u8 uuid[REDO_UUID_SIZE];
+
+		if ((redo_chain_tracker(&set->chain[i], uuid) &&
+		     redo_uuid_eq(uuid, n->sb.uuid)) ||
+		    (n->rdev && set->chain[i].live_store == n->rdev))
+			row->chain = join(row->chain, set->chain[i].name);
+	}
+}
+
 void point_row_of(const struct redo_set *set, const struct redo_node *n, struct point_row *row)
 {
 	memset(row, 0, sizeof(*row));
@@ -289,6 +399,7 @@ void point_row_of(const struct redo_set *set, const struct redo_node *n, struct 
 	row->bytes = n->sb.virtual_sectors << 9;
 	row->depth = n->below;
 	row->views = views_of_point(set, n);
+	row->change_id = point_id_text(set, n);
 	row->children = "";
 	for (u32 i = 0; i < set->nr_nodes; i++) {
 		const struct redo_node *o = &set->node[i];

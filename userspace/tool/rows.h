@@ -14,6 +14,8 @@ bool names_a_point(const struct redo_node *n);
 u32 points_of(const struct redo_set *set, const char *chain, struct redo_node ***points);
 void chain_row_of(const struct redo_set *set, const struct redo_chain *c, struct chain_row *row);
 void delta_row_of(const struct redo_set *set, const struct redo_node *n, struct delta_row *row);
+void store_row_of(const struct redo_set *set, const struct redo_tracker_node *n,
+		  struct store_row *row);
 void point_row_of(const struct redo_set *set, const struct redo_node *n, struct point_row *row);
 
 /* A retired delta that keeps the name of a point whose content is still there. */
