@@ -432,6 +432,11 @@ static enum step step_write(struct redo_chain *c, struct bio *bio, bool worker)
 		redo_gate_hold(c, bio);
 		return STEP_TAKEN;
 	}
+	if (unlikely(!redo_track_admit(c, bio->bi_iter.bi_sector, bio_end_sector(bio)))) {
+		redo_inflight_leave(&c->inflight, io->gen);
+		redo_track_hold(c, bio, bio->bi_iter.bi_sector, bio_end_sector(bio));
+		return STEP_TAKEN;
+	}
 	rcu_read_lock();
 	word = redo_map_word(&c->map, grain);
 	if (redo_chain_owns(c, word)) {
@@ -472,6 +477,24 @@ static enum step step_write(struct redo_chain *c, struct bio *bio, bool worker)
 
 /* --- what dm calls --- */
 
+/* A write to the base that the store must know of. */
+static int map_tracked(struct redo_chain *c, struct bio *bio)
+{
+	sector_t start = bio->bi_iter.bi_sector, end = bio_end_sector(bio);
+	struct redo_io *io = redo_io(bio);
+
+	bio->bi_opf &= ~REQ_POLLED; /* it may have to wait where nobody polls */
+	io->gen = redo_inflight_enter(&c->inflight);
+	if (unlikely(!redo_track_admit(c, start, end))) {
+		redo_inflight_leave(&c->inflight, io->gen);
+		redo_track_hold(c, bio, start, end);
+		return DM_MAPIO_SUBMITTED;
+	}
+	io->state = REDO_IO_COUNTED;
+	bio_set_dev(bio, c->slot[0].bdev);
+	return DM_MAPIO_REMAPPED;
+}
+
 static int map_passthrough(struct redo_chain *c, struct bio *bio)
 {
 	/* A table that has lost its deltas by a merge promises more than the base may offer. */
@@ -480,6 +503,8 @@ static int map_passthrough(struct redo_chain *c, struct bio *bio)
 		redo_defer(c, bio);
 		return DM_MAPIO_SUBMITTED;
 	}
+	if (c->cbt && op_is_write(bio_op(bio)) && bio_sectors(bio))
+		return map_tracked(c, bio);
 	redo_io(bio)->state = REDO_IO_PASS;
 	bio_set_dev(bio, c->slot[0].bdev);
 	return DM_MAPIO_REMAPPED;
@@ -574,6 +599,9 @@ int redo_bio_end_io(struct redo_chain *c, struct bio *bio, blk_status_t *error)
 	struct redo_io *io = redo_io(bio);
 
 	switch (io->state) {
+	case REDO_IO_COUNTED:
+		redo_inflight_leave(&c->inflight, io->gen);
+		return DM_ENDIO_DONE;
 	case REDO_IO_MAPPED:
 		redo_inflight_leave(&c->inflight, io->gen);
 		break;
@@ -669,6 +697,11 @@ void redo_bio_copyup(struct redo_chain *c, struct bio *bio)
 	if (unlikely(READ_ONCE(c->gate))) {
 		redo_inflight_leave(&c->inflight, io->gen);
 		redo_gate_hold(c, bio);
+		return;
+	}
+	if (unlikely(!redo_track_admit(c, bio->bi_iter.bi_sector, bio_end_sector(bio)))) {
+		redo_inflight_leave(&c->inflight, io->gen);
+		redo_track_hold(c, bio, bio->bi_iter.bi_sector, bio_end_sector(bio));
 		return;
 	}
 	rcu_read_lock();

@@ -110,6 +110,7 @@ static int init_parts(struct redo_chain *c)
 		mutex_init(&c->build_lock[i]);
 	redo_defer_init(c);
 	redo_merge_init(c);
+	redo_track_init(c);
 	r = redo_commit_init(c);
 	if (!r)
 		r = init_queues(c);
@@ -151,6 +152,7 @@ void redo_chain_destroy(struct redo_chain *c)
 
 	if (c->commit_wq) {
 		redo_merge_stop(c);
+		redo_track_stop(c);
 		cancel_delayed_work_sync(&c->tick);
 		cancel_delayed_work_sync(&c->idle);
 		destroy_workqueue(c->commit_wq);
@@ -158,6 +160,7 @@ void redo_chain_destroy(struct redo_chain *c)
 	if (c->wq)
 		destroy_workqueue(c->wq);
 	redo_merge_exit(c);
+	redo_track_exit(c);
 	redo_copyup_exit(c);
 	redo_map_exit(&c->map);
 	if (c->inflight.cpu)
@@ -241,7 +244,7 @@ static bool has_delta(const struct redo_chain *c, const struct block_device *bde
 
 bool redo_chain_has(const struct redo_chain *c, const struct block_device *bdev)
 {
-	return c->slot[0].bdev == bdev || has_delta(c, bdev);
+	return c->slot[0].bdev == bdev || has_delta(c, bdev) || c->store == bdev;
 }
 
 bool redo_chain_others_have(struct redo_chain *c, const struct block_device *bdev)
@@ -263,6 +266,12 @@ bool redo_chain_others_have(struct redo_chain *c, const struct block_device *bde
 }
 
 /* Its writes, to the base or to its top delta, would change what the other shows? */
+/* A store is one chain's, and nothing else. */
+static bool store_conflict(const struct redo_chain *c, const struct redo_chain *other)
+{
+	return c->store && redo_chain_has(other, c->store);
+}
+
 static bool conflict(const struct redo_chain *writer, const struct redo_chain *other)
 {
 	if (!writer->writable)
@@ -286,6 +295,12 @@ int redo_chain_check_sharing(struct redo_chain *c, struct redo_chain *pred)
 	list_for_each_entry(other, &redo_chains, registry) {
 		if (other == pred || other == c)
 			continue;
+		if (store_conflict(c, other) || store_conflict(other, c)) {
+			DMERR("%pg: a tracking store is one chain's only; in use by %s",
+			      store_conflict(c, other) ? c->store : other->store,
+			      dm_device_name(other->md));
+			return -EBUSY;
+		}
 		if (conflict(c, other) || conflict(other, c)) {
 			DMERR("%pg: in use by %s, whose content would change: deactivate that first",
 			      c->slot[uses_base_live(c) || uses_base_live(other) ?
@@ -340,12 +355,24 @@ void redo_chain_unlist(struct redo_chain *c)
 
 void redo_chain_release(struct redo_chain *c, bool clean)
 {
+	struct redo_delta *active = c->active;
+	struct redo_super sb = { .flags = REDO_SB_CLEAN };
 	u32 slot;
 
+	clean &= READ_ONCE(c->mode) == REDO_MODE_RW;
+	if (clean)
+		redo_track_end(c);
+	mutex_lock(&c->track.records);
 	c->active = NULL;
 	c->alloc = NULL;
+	mutex_unlock(&c->track.records);
 	for (slot = 1; slot <= c->nr_deltas; slot++)
-		release_slot(c, &c->slot[slot], clean && READ_ONCE(c->mode) == REDO_MODE_RW);
+		release_slot(c, &c->slot[slot], clean);
+	if (active)
+		redo_delta_super(active, &sb);
+	if (clean && sb.flags & REDO_SB_CLEAN)
+		redo_track_close(c, sb.generation);
+	redo_track_exit(c);
 }
 
 /*
@@ -360,6 +387,7 @@ int redo_chain_quiesce(struct redo_chain *c)
 	int i, r = 0;
 
 	redo_merge_stop(c); /* what it has closed to writers is open again */
+	redo_track_stop(c);
 	for (i = 0; i < REDO_WORKERS; i++)
 		flush_work(&c->worker[i].work);
 	cancel_delayed_work_sync(&c->tick);
@@ -375,6 +403,7 @@ int redo_chain_quiesce(struct redo_chain *c)
 	spin_unlock_irq(&c->lock);
 	cancel_delayed_work_sync(&c->tick);
 	flush_work(&c->commit_work); /* what began before it could see that */
+	redo_commit_end_waits(c);
 	cancel_delayed_work_sync(&c->tick);
 	cancel_delayed_work_sync(&c->idle);
 	if (cancel_work_sync(&c->event_work))

@@ -28,6 +28,7 @@
 #include "redo-map.h"
 #include "redo-merge.h"
 #include "redo-mutate.h"
+#include "redo-track.h"
 
 #define DM_MSG_PREFIX "redo"
 
@@ -97,6 +98,7 @@ struct redo_chain {
 	/* Change only while suspended, under redo_chains_mutex. */
 	struct list_head registry;	/* redo_chains; empty: not attached */
 	struct dm_target *ti;		/* of the table in force */
+	struct block_device *store;	/* that the table names for tracking, or NULL */
 	struct redo_features features;
 	u32 nr_deltas;
 	u32 top;			/* last slot that is not merged; 0: passthrough */
@@ -106,6 +108,7 @@ struct redo_chain {
 	u32 home;			/* slot for new grains: active_slot, or its merge's target */
 	struct redo_delta *alloc;	/* that of home; NULL: the base */
 	bool gate;			/* closed: writes wait */
+	struct redo_cbt *cbt;		/* NULL: not tracked; changes only while suspended */
 	struct redo_slot slot[REDO_MAX_DELTAS + 1];
 
 	struct redo_map map;
@@ -162,12 +165,14 @@ struct redo_chain {
 	sector_t stream_end;	/* of the last long write; a hint, without lock */
 
 	struct redo_merge merge;
+	struct redo_track track;
 };
 
 /* What a bio is going through: per-bio data. */
 enum redo_io_state {
 	REDO_IO_NEW = 0,	/* nothing is under way */
 	REDO_IO_PASS,		/* sent on, nothing to do at its end */
+	REDO_IO_COUNTED,	/* the same, but counted in flight: tracked passthrough */
 	REDO_IO_MAPPED,		/* read, or overwrite in place; counted in flight */
 	REDO_IO_FIRST,		/* first write: entries are pending, counted in flight */
 	REDO_IO_ZEROING,	/* write-zeroes of a part of an own grain; counted in flight */
@@ -255,6 +260,15 @@ static inline u64 redo_home_word(const struct redo_chain *c, u64 phys)
 	return c->home ? redo_word(REDO_W_MAPPED, c->home, phys) : redo_word(REDO_W_BASE, 0, 0);
 }
 
+/*
+ * Has tracking taken note of a write to come? If not: leave the in-flight count, and
+ * redo_track_hold(). Any context, counted in inflight or at_work.
+ */
+static inline bool redo_track_admit(struct redo_chain *c, sector_t start, sector_t end)
+{
+	return likely(!c->cbt) || redo_cbt_admit(c->cbt, start, end);
+}
+
 /* --- redo-chain.c: life, registry, hand-over. Process context, may block. --- */
 
 extern struct mutex redo_chains_mutex;
@@ -268,7 +282,7 @@ u32 redo_chain_below(const struct redo_chain *c, u32 slot);
 void redo_chain_find_top(struct redo_chain *c);
 /* Deltas below @slot that are not merged. Any context. */
 u32 redo_chain_depth(const struct redo_chain *c, u32 slot);
-/* Does the chain have that device, as base or delta? Any context. */
+/* Does the chain have that device, as base, delta or store? Any context. */
 bool redo_chain_has(const struct redo_chain *c, const struct block_device *bdev);
 /*
  * Under redo_chains_mutex: names (in the log) each other chain at work that has @bdev.
@@ -286,7 +300,7 @@ struct redo_chain *redo_chain_find(struct mapped_device *md, sector_t begin);
  * Logs; -EBUSY.
  */
 int redo_chain_check_sharing(struct redo_chain *c, struct redo_chain *pred);
-/* Does a chain that is at work use @bdev, as base or delta? Takes redo_chains_mutex. */
+/* Does a chain that is at work use @bdev, as base, delta or store? Takes redo_chains_mutex. */
 bool redo_chains_use(const struct block_device *bdev);
 void redo_chain_attach(struct redo_chain *c);
 /* Under redo_chains_mutex. Off the registry; no-op if it is not on it. */
@@ -425,8 +439,13 @@ bool redo_commit_join(struct redo_chain *c, struct bio *bio);
 int redo_commit_drain(struct redo_chain *c);
 /* The same, on a visit to the commit worker. */
 int redo_commit_all(struct redo_chain *c);
-/* Wait until all that is listed now has been committed and applied. May block. */
+/*
+ * Wait until all that is listed now has been committed and applied. May block. Also while
+ * the chain is parked: then it has been, or never will be (-EIO).
+ */
 int redo_commit_wait(struct redo_chain *c);
+/* Just parked, the commit worker idle: who waits need not wait on. */
+void redo_commit_end_waits(struct redo_chain *c);
 /* Of @changes, all that were grabbed at one time: target first, then source. Commit worker. */
 int redo_commit_down(struct redo_chain *c, struct list_head *changes);
 /* It has been applied, or (@error) will never be: what it held is given back. Commit worker. */

@@ -178,6 +178,8 @@ static void redo_super_fill(struct redo_delta *d, struct redo_super *sb, u64 gen
 	if (sb->state == REDO_STATE_NEW)
 		sb->parent_content = sw->activate->parent_content;
 	sb->state = REDO_STATE_ACTIVE;
+	if (sw->activate->track)
+		redo_super_track(d, sb, sw->activate->track);
 	if (sw->activate->fingerprint) {
 		sb->flags |= REDO_SB_FINGERPRINT;
 		sb->base_fp_head = sw->activate->base_fp_head;

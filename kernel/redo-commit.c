@@ -327,6 +327,7 @@ static void restore(struct redo_chain *c, struct bio *bio)
 static void run_checkpoint(struct redo_chain *c, struct redo_delta *d)
 {
 	atomic64_inc(&c->nr_checkpoints);
+	redo_track_note(c, d);
 	if (redo_delta_checkpoint(d, false))
 		redo_chain_set_mode(c, REDO_MODE_RO, "a checkpoint has failed");
 }
@@ -549,13 +550,28 @@ int redo_commit_all(struct redo_chain *c)
 	return READ_ONCE(c->commit_error);
 }
 
+void redo_commit_end_waits(struct redo_chain *c)
+{
+	LIST_HEAD(waits);
+
+	spin_lock_irq(&c->lock);
+	list_splice_init(&c->commit_waits, &waits);
+	spin_unlock_irq(&c->lock);
+	end_waits(&waits, c->lost ? -EIO : 0);
+}
+
 int redo_commit_wait(struct redo_chain *c)
 {
 	struct redo_commit_wait w;
 
 	init_completion(&w.done);
 	spin_lock_irq(&c->lock);
-	list_add_tail(&w.list, &c->commit_waits);
+	if (c->parked) {
+		w.error = c->lost ? -EIO : 0;
+		complete(&w.done);
+	} else {
+		list_add_tail(&w.list, &c->commit_waits);
+	}
 	spin_unlock_irq(&c->lock);
 	redo_commit_kick(c);
 	wait_for_completion_io(&w.done);

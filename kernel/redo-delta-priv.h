@@ -134,6 +134,7 @@ struct redo_delta {
 	struct rw_semaphore sem;
 	spinlock_t sb_lock;
 	struct redo_super sb;		/* what is on the disk: mutex + sb_lock to write */
+	u64 tracker_generation;		/* for the next superblock; no lock */
 
 	bool ready;			/* mutex: superblock read */
 	bool loaded;			/* mutex to write */

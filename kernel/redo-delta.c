@@ -440,7 +440,18 @@ int redo_delta_prove(struct redo_delta *d)
 	return r;
 }
 
-static int redo_do_seal(struct redo_delta *d)
+/* @t->epoch is that which begins now. */
+static void redo_seal_tracker(struct redo_super *sb, const struct redo_tracked *t)
+{
+	redo_super_set_tracker(sb, t->uuid, t->generation);
+	if (!t->uuid)
+		return;
+	sb->tracker_sealed = t->epoch;
+	if (sb->tracker_epoch >= t->epoch) /* that was another life of the store */
+		sb->tracker_epoch = 0;
+}
+
+static int redo_do_seal(struct redo_delta *d, const struct redo_tracked *t)
 {
 	struct redo_super sb = d->sb;
 
@@ -453,6 +464,8 @@ static int redo_do_seal(struct redo_delta *d)
 		sb.content_generation = redo_mutant(seal_after_child) ? 1 : get_random_u64();
 	} while (!sb.content_generation);
 	sb.seal_time = ktime_get_real_seconds();
+	if (t)
+		redo_seal_tracker(&sb, t);
 	if (redo_checkpoint_needed(d))
 		sb.flags &= ~REDO_SB_CLEAN;
 	else
@@ -464,7 +477,7 @@ static int redo_do_seal(struct redo_delta *d)
  * An error leaves open whether the seal reached the disk: the delta is failed and
  * takes no more commits, so that both answers are right.
  */
-int redo_delta_seal(struct redo_delta *d)
+int redo_delta_seal(struct redo_delta *d, const struct redo_tracked *track)
 {
 	int r;
 
@@ -473,13 +486,46 @@ int redo_delta_seal(struct redo_delta *d)
 	if (!r && !d->owner)
 		r = -EPERM;
 	if (!r)
-		r = redo_do_seal(d);
+		r = redo_do_seal(d, track);
 	if (!r)
 		WRITE_ONCE(d->active, false);
 	else
 		DMERR("%s: cannot be sealed: error %d", d->name, r);
 	mutex_unlock(&d->mutex);
 	return r;
+}
+
+static bool redo_tracked_so(const struct redo_super *sb, const struct redo_tracked *t)
+{
+	if (!t->uuid)
+		return !(sb->compat_ro & REDO_COMPAT_RO_TRACKER);
+	return !memcmp(sb->tracker_uuid, t->uuid, REDO_UUID_SIZE) && sb->tracker_epoch == t->epoch;
+}
+
+int redo_delta_set_tracker(struct redo_delta *d, const struct redo_tracked *track)
+{
+	struct redo_super sb;
+	int r;
+
+	mutex_lock(&d->mutex);
+	r = __redo_may_switch(d);
+	if (!r && !d->owner)
+		r = -EPERM;
+	if (!r && !redo_tracked_so(&d->sb, track)) {
+		sb = d->sb;
+		redo_super_track(d, &sb, track);
+		r = redo_super_switch(d, &sb);
+	}
+	if (r)
+		DMERR("%s: cannot be marked as %stracked: error %d", d->name,
+		      track->uuid ? "" : "not ", r);
+	mutex_unlock(&d->mutex);
+	return r;
+}
+
+void redo_delta_note_tracker(struct redo_delta *d, u64 generation)
+{
+	WRITE_ONCE(d->tracker_generation, generation);
 }
 
 int redo_delta_mark_shared(struct redo_delta *d)

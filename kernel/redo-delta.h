@@ -82,10 +82,18 @@ int redo_delta_load(struct redo_delta *d);
 /* True while committed records are not covered by the trees on disk. */
 bool redo_delta_dirty(struct redo_delta *d);
 
+/* What a delta says of the store that tracks it; see on-disk-format.rst. */
+struct redo_tracked {
+	const u8 *uuid;		/* NULL: it is not tracked */
+	u64 generation;		/* of the store's superblock, durable */
+	u64 epoch;		/* that began with it; to redo_delta_seal(): with its seal. 0: none */
+};
+
 struct redo_takeover {
 	u64 parent_content;	/* the parent's content_generation; 0 for the base */
 	bool fingerprint;	/* base_fp_* are to be recorded */
 	u32 base_fp_head, base_fp_tail;
+	const struct redo_tracked *track;	/* NULL: as it is */
 };
 
 /*
@@ -103,8 +111,16 @@ int redo_delta_prove(struct redo_delta *d);
  * Owner only, after the last commit, all I/O to it drained: one PREFLUSH|FUA
  * superblock write sets SEALED, content_generation (random, not 0) and
  * seal_time. The journal may still hold records; a later checkpoint covers them.
+ * @track: what it says of its tracker from now on, or NULL: as it is.
  */
-int redo_delta_seal(struct redo_delta *d);
+int redo_delta_seal(struct redo_delta *d, const struct redo_tracked *track);
+/*
+ * Owner only. Durable at return; nothing is written if it says so already. An error fails
+ * the delta: nothing more is written to it.
+ */
+int redo_delta_set_tracker(struct redo_delta *d, const struct redo_tracked *track);
+/* Its tracker's store is at @generation, durably: so much is said with the next write. Any context. */
+void redo_delta_note_tracker(struct redo_delta *d, u64 generation);
 /* Set the dependants mark; durable at return. Owner, or nobody owns it. */
 int redo_delta_mark_shared(struct redo_delta *d);
 

@@ -250,6 +250,17 @@ static void set_start(struct bio *bio, sector_t start, sector_t end)
 	bio->bi_iter.bi_size = (end - start) << SECTOR_SHIFT;
 }
 
+static sector_t grains_end(const struct redo_chain *c, u64 end)
+{
+	return min_t(sector_t, redo_grain_to_sector(c, end), c->len);
+}
+
+/* Each time anew: an epoch may have begun meanwhile. Our worker is counted. */
+static bool admit_grains(struct redo_chain *c, u64 g, u64 end)
+{
+	return redo_track_admit(c, redo_grain_to_sector(c, g), grains_end(c, end));
+}
+
 /* Whole grains [g, end); true when done, false when the bio went elsewhere. */
 static bool zero_whole(struct redo_chain *c, struct bio *bio, u64 g, u64 end)
 {
@@ -263,8 +274,14 @@ static bool zero_whole(struct redo_chain *c, struct bio *bio, u64 g, u64 end)
 			redo_gate_hold(c, bio);
 			return false;
 		}
-		leaf_end = (redo_leaf_index(g) + 1) * REDO_FANOUT;
-		r = zero_grains(c, g, min(leaf_end, end) - g);
+		leaf_end = min((redo_leaf_index(g) + 1) * REDO_FANOUT, end);
+		if (!admit_grains(c, g, leaf_end)) {
+			set_start(bio, redo_grain_to_sector(c, g), bio_end);
+			redo_track_hold(c, bio, redo_grain_to_sector(c, g),
+					grains_end(c, leaf_end));
+			return false;
+		}
+		r = zero_grains(c, g, leaf_end - g);
 
 		if (r > 0)
 			g += r;
@@ -295,6 +312,11 @@ static void zero_part(struct redo_chain *c, struct bio *bio)
 	if (unlikely(READ_ONCE(c->gate))) {
 		redo_inflight_leave(&c->inflight, io->gen);
 		redo_gate_hold(c, bio);
+		return;
+	}
+	if (!redo_track_admit(c, bio->bi_iter.bi_sector, bio_end_sector(bio))) {
+		redo_inflight_leave(&c->inflight, io->gen);
+		redo_track_hold(c, bio, bio->bi_iter.bi_sector, bio_end_sector(bio));
 		return;
 	}
 	rcu_read_lock();

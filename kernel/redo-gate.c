@@ -48,33 +48,64 @@ void redo_gate_hold(struct redo_chain *c, struct bio *bio)
 
 /*
  * As long as the table is the same, so is what a discard does: whole grains read as zeroes
- * afterwards, others stay. May block.
+ * afterwards, others stay. A table that never had deltas never promised that.
  */
-static blk_status_t pass_discard(struct redo_chain *c, struct bio *bio)
+static bool is_made_zeroes(const struct redo_chain *c, struct bio *bio)
 {
-	sector_t start = bio->bi_iter.bi_sector, end = bio_end_sector(bio);
+	return c->nr_deltas && (bio_op(bio) == REQ_OP_DISCARD ||
+				bio_op(bio) == REQ_OP_WRITE_ZEROES);
+}
 
-	if (bio_op(bio) == REQ_OP_DISCARD) {
-		start = round_up(start, c->grain_sectors);
-		if (end != c->len)
-			end = round_down(end, c->grain_sectors);
+/* What of the bio changes the base. */
+static void pass_range(struct redo_chain *c, struct bio *bio, sector_t *start, sector_t *end)
+{
+	*start = bio->bi_iter.bi_sector;
+	*end = bio_end_sector(bio);
+	if (bio_op(bio) != REQ_OP_DISCARD || !is_made_zeroes(c, bio))
+		return;
+	*start = round_up(*start, c->grain_sectors);
+	if (*end != c->len)
+		*end = round_down(*end, c->grain_sectors);
+}
+
+/* May block. */
+static void pass_zeroes(struct redo_chain *c, struct bio *bio, sector_t start, sector_t end)
+{
+	int r = blkdev_issue_zeroout(c->slot[0].bdev, start, end - start, GFP_NOIO, 0);
+
+	redo_inflight_leave(&c->inflight, redo_io(bio)->gen);
+	redo_bio_finish(bio, errno_to_blk_status(r));
+}
+
+static void pass_write(struct redo_chain *c, struct bio *bio)
+{
+	struct redo_io *io = redo_io(bio);
+	sector_t start, end;
+
+	pass_range(c, bio, &start, &end);
+	if (start >= end) {
+		redo_bio_finish(bio, BLK_STS_OK);
+		return;
 	}
-	if (start >= end)
-		return BLK_STS_OK;
-	return errno_to_blk_status(blkdev_issue_zeroout(c->slot[0].bdev, start, end - start,
-							GFP_NOIO, 0));
+	io->gen = redo_inflight_enter(&c->inflight);
+	if (unlikely(!redo_track_admit(c, start, end))) {
+		redo_inflight_leave(&c->inflight, io->gen);
+		redo_track_hold(c, bio, start, end);
+	} else if (is_made_zeroes(c, bio)) {
+		pass_zeroes(c, bio, start, end);
+	} else {
+		io->state = REDO_IO_COUNTED;
+		redo_bio_send(c, bio, 0, bio->bi_iter.bi_sector);
+	}
 }
 
 void redo_gate_pass(struct redo_chain *c, struct bio *bio)
 {
-	switch (bio_op(bio)) {
-	case REQ_OP_READ:
-	case REQ_OP_WRITE:
-		redo_io_release(redo_io(bio));
-		redo_io(bio)->state = REDO_IO_PASS;
-		redo_bio_send(c, bio, 0, bio->bi_iter.bi_sector);
-		break;
-	default:
-		redo_bio_finish(bio, pass_discard(c, bio));
+	redo_io_release(redo_io(bio));
+	if (op_is_write(bio_op(bio))) {
+		pass_write(c, bio);
+		return;
 	}
+	redo_io(bio)->state = REDO_IO_PASS;
+	redo_bio_send(c, bio, 0, bio->bi_iter.bi_sector);
 }

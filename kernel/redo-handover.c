@@ -151,14 +151,54 @@ static int mark_parent(struct redo_chain *c, u32 slot, bool sealed_now)
 	return redo_delta_mark_shared(c->slot[below].delta);
 }
 
+/*
+ * What a delta that takes writes from now on says of its store; none at all if there is
+ * none, or tracking has ended. records held.
+ */
+static struct redo_tracked tracked(struct redo_chain *c, u32 slot, const struct redo_super *sb,
+				   u8 *uuid)
+{
+	struct redo_tracked t = redo_track_record(c, uuid, 0);
+
+	if (slot == c->top && sb->state == REDO_STATE_NEW)
+		t.epoch = c->track.epoch;
+	else if (t.uuid && !memcmp(sb->tracker_uuid, uuid, REDO_UUID_SIZE))
+		t.epoch = sb->tracker_epoch;
+	return t;
+}
+
+/* The epoch that has begun is that of the seal, too. records held. */
+static int seal(struct redo_chain *c, struct redo_delta *d)
+{
+	u8 uuid[REDO_UUID_SIZE];
+	struct redo_tracked track = redo_track_record(c, uuid, c->track.epoch);
+
+	return redo_delta_seal(d, track.uuid && track.epoch ? &track : NULL);
+}
+
+static int track_live(struct redo_chain *c, u32 slot)
+{
+	struct redo_tracked track;
+	struct redo_super sb;
+	u8 uuid[REDO_UUID_SIZE];
+
+	redo_delta_super(c->slot[slot].delta, &sb);
+	track = tracked(c, slot, &sb, uuid);
+	return redo_delta_set_tracker(c->slot[slot].delta, &track);
+}
+
 static int activate_slot(struct redo_chain *c, u32 slot, bool sealed_now)
 {
 	struct redo_delta *d = c->slot[slot].delta;
 	struct redo_takeover to = { 0 };
+	struct redo_tracked track;
 	struct redo_super sb;
+	u8 uuid[REDO_UUID_SIZE];
 	int r = 0;
 
 	redo_delta_super(d, &sb);
+	track = tracked(c, slot, &sb, uuid);
+	to.track = &track;
 	if (sb.state == REDO_STATE_NEW) {
 		r = mark_parent(c, slot, sealed_now);
 		if (!r)
@@ -216,12 +256,12 @@ static int stack_up(struct redo_chain *c, u32 live)
 		if (!r && redo_mutant(seal_after_child))
 			r = activate_slot(c, slot + 1, true);
 		if (!r)
-			r = redo_delta_seal(d);
+			r = seal(c, d);
 		if (r)
 			return r;
 		sealed_now = true;
 	}
-	return slot == live ? 0 : activate_slot(c, slot, sealed_now);
+	return slot == live ? track_live(c, slot) : activate_slot(c, slot, sealed_now);
 }
 
 static int load_view(struct redo_chain *c)
@@ -235,22 +275,35 @@ static int load_view(struct redo_chain *c)
 	return r;
 }
 
-static int bring_up(struct redo_chain *c)
+/* Whoever finds that tracking has ended finds the right delta to note it in. */
+static int change_active(struct redo_chain *c, u32 live)
+{
+	int r;
+
+	mutex_lock(&c->track.records);
+	r = stack_up(c, live);
+	if (!r) {
+		c->active_slot = c->top;
+		c->active = c->slot[c->active_slot].delta;
+	}
+	mutex_unlock(&c->track.records);
+	return r;
+}
+
+static int bring_up_deltas(struct redo_chain *c)
 {
 	u32 live = c->active_slot;
 	int r;
 
-	if (!c->writable || redo_chain_is_passthrough(c))
-		return load_view(c);
 	r = claim_slots(c);
 	if (!r && c->top != live)
 		redo_merge_seal_source(c);
 	if (!r)
-		r = stack_up(c, live);
+		r = redo_track_begin(c);
+	if (!r)
+		r = change_active(c, live);
 	if (r)
 		return r;
-	c->active_slot = c->top;
-	c->active = c->slot[c->active_slot].delta;
 	if (c->top != live) {
 		c->home = c->active_slot;
 		c->alloc = c->active;
@@ -260,6 +313,18 @@ static int bring_up(struct redo_chain *c)
 	WRITE_ONCE(c->space, REDO_SP_OK);
 	spin_unlock_irq(&c->lock);
 	return redo_merge_find(c);
+}
+
+static int bring_up(struct redo_chain *c)
+{
+	int r;
+
+	if (!c->writable)
+		return load_view(c);
+	r = redo_chain_is_passthrough(c) ? redo_track_begin(c) : bring_up_deltas(c);
+	if (!r && c->cbt)
+		redo_cbt_open_writes(c->cbt);
+	return r;
 }
 
 /* The old table's chain becomes ours. Returns the one that was made for us: unused now. */
@@ -302,6 +367,7 @@ static int switch_chain(struct redo_target *t, struct redo_chain **dismissed,
 	c = t->chain;
 	WRITE_ONCE(c->ti, t->ti);	/* event_run() may be late */
 	c->features = t->features;
+	c->store = t->store ? t->store->bdev : NULL;
 	redo_target_add_slots(t, c);
 	if (list_empty(&c->registry)) {
 		redo_target_note_merged(t, c);
@@ -349,13 +415,17 @@ static int do_handover(struct redo_target *t)
 	note_lost_writes(t);
 	r = redo_validate_chain(t, t->nr_deltas);
 	if (!r)
+		r = redo_track_check_line(t);
+	if (!r)
 		r = redo_target_check_merge(t); /* it may have begun after the load */
 	if (!r)
 		r = switch_chain(t, &dismissed, &unused);
 	if (unused)
 		redo_chain_destroy(unused);
-	if (dismissed)
+	if (dismissed) {
+		redo_track_move(t->chain, dismissed);
 		redo_chain_release(dismissed, false);
+	}
 	if (r)
 		return r;
 	r = check_lost_writes(t) ?: bring_up(t->chain);

@@ -93,6 +93,21 @@ int redo_delta_mark_base(struct redo_delta *d, enum redo_merge_state state, cons
 	return redo_edit(d, redo_edit_base, &mark, false);
 }
 
+/*
+ * The point that the target is from now on is the source's; an active one has the source's
+ * epoch, but did not begin with it: its map does not say what changed.
+ */
+static void redo_take_tracker(struct redo_super *sb, const struct redo_super *source)
+{
+	bool tracked = source->compat_ro & REDO_COMPAT_RO_TRACKER;
+
+	redo_super_set_tracker(sb, tracked ? source->tracker_uuid : NULL,
+			       source->tracker_generation);
+	sb->tracker_sealed = source->tracker_sealed;
+	if (source->state != REDO_STATE_SEALED || sb->tracker_epoch >= sb->tracker_sealed)
+		sb->tracker_epoch = 0;
+}
+
 static void redo_edit_taken(struct redo_super *sb, const void *arg)
 {
 	const struct redo_super *source = arg;
@@ -100,6 +115,7 @@ static void redo_edit_taken(struct redo_super *sb, const void *arg)
 	redo_super_set_merge(sb, REDO_MERGE_TAKEN, source->uuid);
 	sb->content_generation = source->content_generation;
 	sb->seal_time = source->seal_time;
+	redo_take_tracker(sb, source);
 	if (source->state == REDO_STATE_SEALED)
 		return;
 	sb->state = REDO_STATE_ACTIVE;

@@ -572,10 +572,13 @@ static int end_visit(struct redo_chain *c)
 		return r;
 	if (redo_delta_next_leaf(source(c), 0, &error) != U64_MAX)
 		return error;
+	mutex_lock(&c->track.records); /* both or none for whoever finds that tracking has ended */
 	r = mark_end(c);
+	if (!r)
+		switch_active(c, &waiters);
+	mutex_unlock(&c->track.records);
 	if (r)
 		return r;
-	switch_active(c, &waiters);
 	if (!c->active)
 		redo_nospace_requeue_workers(c);
 	end_waiters(&waiters);
@@ -586,9 +589,12 @@ int redo_merge_active_end(struct redo_chain *c)
 {
 	int r;
 
+	redo_track_next_active(c, c->merge.target);
 	redo_gate_close(c);
 	r = redo_commit_visit(c, end_visit);
 	redo_gate_open(c);
+	if (r > 0)
+		redo_track_relink(c);
 	if (r)
 		return r;
 	/* Once may be somebody's who was in our way; more often it never will be empty. */

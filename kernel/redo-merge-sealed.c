@@ -524,5 +524,7 @@ int redo_merge_sealed_end(struct redo_chain *c)
 		r = redo_commit_visit(c, end_visit);
 	if (r)
 		return r;
+	if (!c->merge.target && !c->merge.goes_on)
+		redo_track_base_became(c, c->merge.hi);
 	return c->merge.goes_on ? redo_merge_next(c) : 1;
 }

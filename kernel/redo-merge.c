@@ -146,6 +146,8 @@ static int begin(struct redo_chain *c)
 	int r = prepare(&c->merge);
 
 	if (!r)
+		r = redo_track_settle(c, c->merge.active);
+	if (!r)
 		r = c->merge.active ? redo_merge_active_begin(c) : redo_merge_sealed_begin(c);
 	if (!r)
 		c->merge.begun = true;
@@ -220,6 +222,8 @@ static void merge_run(struct work_struct *work)
 	if (!r) {
 		redo_merge_change_run(c, BIT(REDO_MERGE_FULL), REDO_MERGE_RUNNING);
 		again(c, throttle(&c->merge, jiffies - start));
+	} else if (r == -EAGAIN && !c->merge.begun) { /* an epoch is being rebuilt, from what would go */
+		again(c, RETRY_INTERVAL / 4);
 	} else if (r == -ENOSPC) {
 		redo_merge_change_run(c, BIT(REDO_MERGE_RUNNING), REDO_MERGE_FULL);
 		again(c, RETRY_INTERVAL);

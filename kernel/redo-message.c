@@ -163,6 +163,8 @@ int redo_message(struct dm_target *ti, unsigned int argc, char **argv,
 		DMERR("message " REDO_MSG_ALLOCATED " takes <start sector> <sectors>");
 		return -EINVAL;
 	}
+	if (redo_track_is_message(argv[0]))
+		return redo_track_message(t->chain, argc, argv, result, maxlen);
 	if (redo_merge_is_message(argv[0]))
 		return redo_merge_message(t->chain, argc, argv, result, maxlen);
 	DMERR("unknown message: %s", argv[0]);

@@ -54,7 +54,9 @@ static unsigned int status_info(struct redo_chain *c, char *result, unsigned int
 		redo_delta_super(c->slot[top].delta, &sb);
 		DMEMIT("%pUb ", sb.uuid);
 	}
-	return sz + redo_merge_status(c, result + sz, maxlen - sz);
+	sz += redo_merge_status(c, result + sz, maxlen - sz);
+	DMEMIT(" ");
+	return sz + redo_track_status(c, result + sz, maxlen - sz);
 }
 
 /* Does the delta at place @i of the line count no more? redo_target_mutex held. */
@@ -112,7 +114,8 @@ static unsigned int status_ima(struct redo_target *t, char *result, unsigned int
 	       t->features.no_space_timeout, t->features.low_water,
 	       t->features.ignore_discard ? 'y' : 'n',
 	       t->features.no_discard_passdown ? 'y' : 'n');
-	DMEMIT(",force_base=%c;", t->features.force_base ? 'y' : 'n');
+	DMEMIT(",force_base=%c,cbt=%s;", t->features.force_base ? 'y' : 'n',
+	       t->store ? t->store->name : "-");
 	return sz;
 }
 

@@ -318,6 +318,14 @@ out:
 	return r;
 }
 
+void redo_super_track(struct redo_delta *d, struct redo_super *sb, const struct redo_tracked *t)
+{
+	WRITE_ONCE(d->tracker_generation, 0);	/* it may have been another one's */
+	redo_super_set_tracker(sb, t->uuid, t->generation);
+	if (t->uuid)
+		sb->tracker_epoch = t->epoch;
+}
+
 int redo_super_switch(struct redo_delta *d, struct redo_super *sb)
 {
 	unsigned long flags;
@@ -327,6 +335,9 @@ int redo_super_switch(struct redo_delta *d, struct redo_super *sb)
 	if (d->failed)
 		return -EIO;
 	sb->generation = d->sb.generation + 1;
+	if (sb->compat_ro & REDO_COMPAT_RO_TRACKER)
+		sb->tracker_generation = max(sb->tracker_generation,
+					     READ_ONCE(d->tracker_generation));
 	sb->slot = !d->sb.slot;
 	redo_pack_super(d->buf, sb);
 	r = redo_io_write(d->bdev, redo_super_blocknr(sb->slot), d->buf,

@@ -24,6 +24,8 @@ static void target_free(struct redo_target *t)
 	for (i = 0; t->dev && i < t->nr_deltas; i++)
 		if (t->dev[i])
 			dm_put_device(t->ti, t->dev[i]);
+	if (t->store)
+		dm_put_device(t->ti, t->store);
 	if (t->base)
 		dm_put_device(t->ti, t->base);
 	kvfree(t->merged);
@@ -57,6 +59,8 @@ static int open_devices(struct redo_target *t, const struct redo_args *a)
 	r = open_device(t, a->base, &t->base);
 	for (i = 0; i < a->nr_deltas && !r; i++)
 		r = open_device(t, a->delta[i], &t->dev[i]);
+	if (!r && a->cbt)
+		r = open_device(t, a->cbt, &t->store);
 	return r ?: redo_validate_devices(t);
 }
 
@@ -104,21 +108,27 @@ static int get_deltas(struct redo_target *t)
 	return r ?: redo_validate_chain(t, t->nr_deltas);
 }
 
+/* As the table line shows it: devices by their names. */
+static const char *feature_word(const struct redo_target *t, const struct redo_args *a, u32 i)
+{
+	return a->feature[i] == a->cbt ? t->store->name : a->feature[i];
+}
+
 /* Kept for the table line: the arguments as they were given. */
-static char *join_features(const struct redo_args *a)
+static char *join_features(const struct redo_target *t, const struct redo_args *a)
 {
 	size_t size = 16, used;
 	char *line;
 	u32 i;
 
 	for (i = 0; i < a->nr_features; i++)
-		size += strlen(a->feature[i]) + 1;
+		size += strlen(feature_word(t, a, i)) + 1;
 	line = kzalloc(size, GFP_KERNEL);
 	if (!line || !a->nr_features)
 		return line;
 	used = scnprintf(line, size, " %u", a->nr_features);
 	for (i = 0; i < a->nr_features; i++)
-		used += scnprintf(line + used, size - used, " %s", a->feature[i]);
+		used += scnprintf(line + used, size - used, " %s", feature_word(t, a, i));
 	return line;
 }
 
@@ -152,6 +162,7 @@ static int make_chain(struct redo_target *t)
 	c->md = dm_table_get_md(t->ti->table);
 	c->begin = t->ti->begin;
 	c->features = t->features;
+	c->store = t->store ? t->store->bdev : NULL;
 	redo_chain_add_slot(c, t->base->bdev, NULL);
 	redo_target_add_slots(t, c);
 	redo_target_note_merged(t, c);
@@ -164,14 +175,19 @@ static int target_setup(struct redo_target *t, const struct redo_args *a)
 	int r;
 
 	t->features = a->features;
-	t->feature_line = join_features(a);
-	if (!t->feature_line)
-		return -ENOMEM;
 	r = open_devices(t, a);
+	if (!r)
+		t->feature_line = join_features(t, a);
+	if (!r && !t->feature_line)
+		r = -ENOMEM;
 	if (!r)
 		r = get_deltas(t);
 	if (!r)
+		r = redo_track_check_line(t);
+	if (!r)
 		r = redo_target_check_merge(t);
+	if (!r)
+		r = redo_validate_store(t);
 	return r ?: make_chain(t);
 }
 
@@ -266,8 +282,11 @@ static void redo_presuspend(struct dm_target *ti)
 	WRITE_ONCE(c->suspending, true);
 	spin_unlock_irq(&c->lock);
 	redo_merge_stop_soon(c);
-	if (dm_noflush_suspending(ti))
+	smp_mb(); /* pairs with redo_track_hold() */
+	if (dm_noflush_suspending(ti)) {
 		redo_nospace_requeue(c);
+		redo_track_requeue(c);
+	}
 }
 
 static void redo_presuspend_undo(struct dm_target *ti)
@@ -280,6 +299,7 @@ static void redo_presuspend_undo(struct dm_target *ti)
 	WRITE_ONCE(t->chain->suspending, false);
 	spin_unlock_irq(&t->chain->lock);
 	redo_merge_go(t->chain);
+	redo_track_go(t->chain);
 }
 
 static void redo_postsuspend(struct dm_target *ti)
@@ -317,6 +337,7 @@ static void redo_resume(struct dm_target *ti)
 		redo_chain_event(c);
 	WRITE_ONCE(c->resumed, jiffies);
 	redo_merge_go(c);
+	redo_track_go(c);
 	redo_commit_kick(c); /* space, last checkpoints of what was sealed */
 }
 

@@ -16,6 +16,7 @@ struct redo_target {
 	u32 nr_deltas;
 	struct dm_dev *base;
 	struct dm_dev **dev;		/* nr_deltas, oldest first */
+	struct dm_dev *store;		/* for tracking, or NULL */
 	struct redo_delta **delta;	/* likewise, each with a reference */
 	bool *merged;			/* likewise: wholly merged, does not count */
 	char *feature_line;		/* " <n> <arg> ..." or "" */
@@ -46,6 +47,8 @@ int redo_validate_devices(struct redo_target *t);
 u32 redo_line_grain(const struct redo_target *t);
 /* Deltas of the line below place @i that count. */
 u32 redo_line_depth(const struct redo_target *t, u32 i);
+/* The store is one, or may become one: then it is formatted. Logs. */
+int redo_validate_store(struct redo_target *t);
 /* Format the last delta if it is blank and the line is writable. Logs. */
 int redo_format_blank(struct redo_target *t, u32 index);
 /*

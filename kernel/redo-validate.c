@@ -52,6 +52,31 @@ static int check_device(struct redo_target *t, struct block_device *bdev)
 	return 0;
 }
 
+static bool is_listed(const struct redo_target *t, const struct block_device *bdev)
+{
+	u32 i;
+
+	for (i = 0; i < t->nr_deltas; i++)
+		if (t->dev[i]->bdev == bdev)
+			return true;
+	return t->base->bdev == bdev;
+}
+
+static int check_store_device(struct redo_target *t)
+{
+	struct block_device *bdev = t->store->bdev;
+
+	if (!t->writable) {
+		DMERR("%pg: a read-only table line has no tracking store", bdev);
+		return -EINVAL;
+	}
+	if (is_listed(t, bdev)) {
+		DMERR("%pg: listed as base or delta, cannot be the tracking store, too", bdev);
+		return -EINVAL;
+	}
+	return check_device(t, bdev);
+}
+
 static int check_duplicates(struct redo_target *t)
 {
 	u32 i, j;
@@ -78,6 +103,8 @@ int redo_validate_devices(struct redo_target *t)
 	r = check_device(t, t->base->bdev);
 	for (i = 0; i < t->nr_deltas && !r; i++)
 		r = check_device(t, t->dev[i]->bdev);
+	if (!r && t->store)
+		r = check_store_device(t);
 	if (r)
 		return r;
 	if (bdev_nr_sectors(t->base->bdev) < t->ti->len) {
@@ -126,6 +153,36 @@ static u32 live_below(const struct redo_target *t, u32 i)
 	while (i-- && t->merged[i])
 		;
 	return i;
+}
+
+/* --- the tracking store --- */
+
+int redo_validate_store(struct redo_target *t)
+{
+	struct block_device *bdev;
+	int r;
+
+	if (!t->store)
+		return 0;
+	bdev = t->store->bdev;
+	r = redo_cbt_probe(bdev);
+	if (r == REDO_CBT_PROBE_STORE)
+		return 0;
+	if (r == REDO_CBT_PROBE_FOREIGN) {
+		DMERR("%pg: neither a tracking store nor blank: zero its first 12 KiB if it is to become one",
+		      bdev);
+		return -EINVAL;
+	}
+	if (r < 0) {
+		DMERR("%pg: cannot be read: error %d", bdev, r);
+		return r;
+	}
+	if (redo_chains_use(bdev)) {
+		DMERR("%pg: in use by another chain, cannot become a tracking store", bdev);
+		return -EBUSY;
+	}
+	DMINFO("%pg: blank, formatting it as a tracking store", bdev);
+	return redo_cbt_format(bdev, REDO_CBT_BLOCK_SECTORS_DEFAULT, t->ti->len);
 }
 
 /* --- formatting a blank tail --- */

@@ -679,7 +679,7 @@ static void seal_at_last(struct ctx *c)
 	KUNIT_EXPECT_TRUE(c->test, do_write(c));
 	any = c->n_changes;
 	KUNIT_EXPECT_TRUE(c->test, do_commit(c));
-	KUNIT_EXPECT_EQ(c->test, redo_delta_seal(c->d), 0);
+	KUNIT_EXPECT_EQ(c->test, redo_delta_seal(c->d, NULL), 0);
 	KUNIT_EXPECT_EQ(c->test, redo_delta_commit(c->d, &c->changes), -EROFS);
 	close_it(c);
 	redo_test_disk_cycle(c->disk);
