@@ -415,12 +415,17 @@ static int __init redo_init(void)
 	r = redo_evict_module_init();
 	if (r)
 		goto bad_evict;
+	r = redo_cbt_module_init();
+	if (r)
+		goto bad_cbt;
 	r = dm_register_target(&redo_target_type);
 	if (r)
 		goto bad_target;
 	return 0;
 
 bad_target:
+	redo_cbt_module_exit();
+bad_cbt:
 	redo_evict_module_exit();
 bad_evict:
 	redo_merge_module_exit();
@@ -436,6 +441,7 @@ bad_commit:
 static void __exit redo_exit(void)
 {
 	dm_unregister_target(&redo_target_type);
+	redo_cbt_module_exit();
 	redo_evict_module_exit();
 	redo_merge_module_exit();
 	redo_delta_module_exit();

@@ -13,12 +13,12 @@ mkchain chain "$base" "$d1"
 
 form='^(rw|ro|view|passthrough) [0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+ [0-9]+/[0-9]+ '
 form+='(ok|low_water|out_of_space_queueing|out_of_space_erroring) [0-9]+ [0-9]+ [0-9]+ [-0-9a-f]+ '
-form+='none - - - 0/0 0 100% -$'
+form+='none - - - 0/0 0 100% - (off|point) - 0/0$'
 check_form() {
 	[[ $(status "$1") =~ $form ]] || fail "status: $(status "$1")"
 }
 check_form chain
-[[ $(status chain | wc -w) -eq 22 ]] || fail "status: $(status chain)"
+[[ $(status chain | wc -w) -eq 25 ]] || fail "status: $(status chain)"
 [[ $(status chain $ST_UNITS) -eq 4 ]] || fail "units: $(status chain)"
 [[ $(status chain $ST_USED) -eq 0 ]] || fail "grains: $(status chain)"
 [[ $(status chain $ST_SPACE) == ok ]] || fail "space: $(status chain)"

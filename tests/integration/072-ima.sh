@@ -52,7 +52,7 @@ expect() {
 }
 
 number=$(stat -c '%Hr:%Lr' "$base")
-rest=ignore_discard=n,no_discard_passdown=n,force_base=n
+rest=ignore_discard=n,no_discard_passdown=n,force_base=n,cbt=-
 mkchain chain "$base"
 expect "base_device_name=$number,nr_deltas=0,chain_digest=00000000,error_if_no_space=n,no_space_timeout=60,low_water=2,$rest"
 rmdm chain
@@ -62,4 +62,4 @@ reload lsr chain "$base" "$d1" "$d2" -- error_if_no_space no_space_timeout 7 low
 expect "base_device_name=$number,nr_deltas=2,chain_digest=$(digest "$d1" "$d2"),error_if_no_space=y,no_space_timeout=7,low_water=9,$rest"
 rmdm chain
 mkchain chain "$base" "$d1" "$d2" -- ignore_discard no_discard_passdown
-expect "base_device_name=$number,nr_deltas=2,chain_digest=$(digest "$d1" "$d2"),error_if_no_space=n,no_space_timeout=60,low_water=2,ignore_discard=y,no_discard_passdown=y,force_base=n"
+expect "base_device_name=$number,nr_deltas=2,chain_digest=$(digest "$d1" "$d2"),error_if_no_space=n,no_space_timeout=60,low_water=2,ignore_discard=y,no_discard_passdown=y,force_base=n,cbt=-"
