@@ -4,6 +4,7 @@
 
 #include "afterlife.h"
 #include "blkio.h"
+#include "cbt.h"
 #include "stamp.h"
 
 #define LOG_SECTORS	(1024 * MIB / SECTOR_SIZE)
@@ -25,6 +26,19 @@ static void write_one(struct afterlife *a, const struct checker *c, struct rng *
 		die("writing to the recovered chain at %llu", (unsigned long long)w->sector);
 }
 
+static void take_id(struct afterlife *a, const struct checker *c)
+{
+	struct afterlife_id *id = &a->id[a->nr_ids++];
+	char text[CBT_ID_SIZE];
+	int r = cbt_mark(c->live, NULL, text);
+
+	if (r)
+		die("cbt_mark after a recovery: %s", strerror(r));
+	id->number = strtoull(strchr(text, '/') + 1, NULL, 10);
+	id->writes = a->nr_writes;
+	id->round = a->rounds + 1;
+}
+
 static void leave_mail(const struct checker *c, u32 round, void *buf)
 {
 	struct mail *m = buf;
@@ -44,8 +58,12 @@ static void live(struct afterlife *a, const struct checker *c, struct rng *rng)
 	u32 n, rounds = rng_below(rng, AFTERLIFE_ROUNDS + 1);
 
 	while (a->rounds < rounds) {
-		for (n = rng_between(rng, 1, AFTERLIFE_WRITES); n; n--)
+		n = rng_between(rng, 1, AFTERLIFE_WRITES);
+		while (n--) {
 			write_one(a, c, rng, buf);
+			if (!n && c->stack.store && rng_percent(rng, 30))
+				take_id(a, c);
+		}
 		if (blk_flush(c->fd))
 			die("flushing the recovered chain");
 		a->flushed[++a->rounds] = a->nr_writes;
@@ -124,8 +142,20 @@ void afterlife_moment(struct afterlife *a, const struct trace *t, u64 entry)
 		if (e->data && trace_is_mail(t, e->sector))
 			round = ((const struct mail *)e->data)->event;
 	}
+	a->round = round;
 	a->durable = a->flushed[round];
 	a->begun = a->flushed[min_u64(round + 1, a->rounds)];
+}
+
+u64 afterlife_at_id(const struct afterlife *a, const struct afterlife_id *id, u64 sector)
+{
+	u32 i;
+
+	for (i = id->writes; i--; )
+		if (sector >= a->write[i].sector &&
+		    sector < a->write[i].sector + a->write[i].sectors)
+			return a->write[i].gen;
+	return a->content[sector];
 }
 
 bool check_by_afterlife(struct checker *c, u64 sector, u64 gen, u64 *expected, void *data)

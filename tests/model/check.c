@@ -249,7 +249,8 @@ static struct dmdev *chain_device(struct checker *c, const char *name, u32 depth
 	u32 left[TRACE_DELTAS_MAX], n = left_over(c, depth, left);
 	/* A view shows what is left; who activates names all that there were. */
 	char *line = read_only ? stack_table(&c->stack, left, n) :
-		     stack_table(&c->stack, c->path, depth);
+		     c->chain ? stack_table(&c->stack, c->path, depth) :
+		     stack_tracked(&c->stack, c->path, depth);
 	struct dmdev *d = dmdev_create(name, c->trace->layout.base_sectors, c->target,
 				       line, read_only, false);
 

@@ -3,6 +3,7 @@
 
 #include "cuts.h"
 #include "delta.h"
+#include "store.h"
 
 #define NEAR_SUPER	5	/* entries before and behind */
 
@@ -32,9 +33,18 @@ static u64 delta_block(const struct trace *t, const struct lw_entry *e)
 {
 	const struct layout *l = &t->layout;
 
-	if (e->sector < l->delta || !e->data)
+	if (e->sector < l->delta || e->sector >= l->delta + l->nr_deltas * l->delta_sectors ||
+	    !e->data)
 		return 0;
 	return (e->sector - l->delta) % l->delta_sectors / REDO_BLOCK_SECTORS;
+}
+
+static bool is_in_store(const struct trace *t, const struct lw_entry *e)
+{
+	const struct layout *l = &t->layout;
+
+	return e->data && l->store_sectors && e->sector >= l->store &&
+	       e->sector < l->store + l->store_sectors;
 }
 
 /* Does it switch a superblock? Around it most can go wrong. */
@@ -42,6 +52,8 @@ static bool is_super(const struct trace *t, const struct lw_entry *e)
 {
 	u64 block = delta_block(t, e);
 
+	if (is_in_store(t, e))
+		return (e->sector - t->layout.store) / REDO_BLOCK_SECTORS <= REDO_CBT_SUPER_BLOCK_B;
 	return block == redo_super_blocknr(0) || block == redo_super_blocknr(1);
 }
 

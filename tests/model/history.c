@@ -125,6 +125,54 @@ bool history_may_hold(const struct history *h, const struct moment *m, u64 secto
 	return gen == d->content[sector];
 }
 
+/* What the branch began with. */
+static u64 first_of_branch(const struct trace *t, u32 branch, u64 sector)
+{
+	u32 i;
+
+	for (i = 0; i < t->nr_deltas; i++)
+		if (t->delta[i].first && t->delta[i].branch == branch)
+			return t->delta[i].content[sector];
+	return 1;
+}
+
+u32 history_all_at_id(const struct history *h, const struct trace_id *id, u64 sector, u64 *gens)
+{
+	const struct trace *t = h->trace;
+	u32 i, n = 0;
+
+	if (id->delta != TRACE_BASE) {
+		gens[0] = t->delta[id->delta].content[sector];
+		return 1;
+	}
+	for (i = h->first[sector + 1]; i-- > h->first[sector]; ) {
+		u32 g = h->ops[i];
+
+		if (t->op[g].branch != id->branch || t->op[g].submit >= id->end)
+			continue;
+		if (n == HISTORY_ID_MAX)
+			return 0;
+		gens[n++] = value(t, g);
+		if (t->op[g].complete < id->begin)
+			return n;
+	}
+	if (n == HISTORY_ID_MAX)
+		return 0;
+	gens[n++] = first_of_branch(t, id->branch, sector);
+	return n;
+}
+
+bool history_at_id(const struct history *h, const struct trace_id *id, u64 sector, u64 gen)
+{
+	u64 gens[HISTORY_ID_MAX];
+	u32 n = history_all_at_id(h, id, sector, gens), i;
+
+	for (i = 0; i < n; i++)
+		if (gens[i] == gen)
+			return true;
+	return !n;
+}
+
 static bool emptied_since(const struct history *h, u64 sector, u64 gen, u64 now, bool discards)
 {
 	const struct trace_op *op;

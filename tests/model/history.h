@@ -22,6 +22,7 @@ struct moment {
 	const u8 *fua;			/* [generation]: a FUA write that was acknowledged */
 	/* trace_rank() of its top, 0: it has none; at least and at most */
 	u32 rank_min[TRACE_CHAINS], rank_max[TRACE_CHAINS];
+	u8 id_known[TRACE_IDS_MAX];	/* it was given to the user, and not dropped */
 };
 
 void history_build(struct history *h, const struct trace *t);
@@ -34,6 +35,11 @@ void history_check_points(const struct history *h);
  */
 bool history_may_hold(const struct history *h, const struct moment *m, u64 sector,
 		      u64 gen, int top, u64 *expected);
+/* May @sector have held @gen when that change id was given? */
+bool history_at_id(const struct history *h, const struct trace_id *id, u64 sector, u64 gen);
+/* All that it may have held, at most HISTORY_ID_MAX; 0: more than that. */
+#define HISTORY_ID_MAX	8
+u32 history_all_at_id(const struct history *h, const struct trace_id *id, u64 sector, u64 *gens);
 /* Has a write-zeroes of @sector after @gen begun by clock @now? */
 bool history_zeroed_since(const struct history *h, u64 sector, u64 gen, u64 now);
 /* The same for a discard or a write-zeroes: is its grain free to be used for another? */

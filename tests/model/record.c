@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "blkio.h"
+#include "cbt.h"
 #include "delta.h"
 #include "dmdev.h"
 #include "logwrites.h"
@@ -14,6 +15,7 @@
 #include "rng.h"
 #include "stack.h"
 #include "stamp.h"
+#include "store.h"
 
 #define WRITE_MAX	512			/* sectors */
 #define STALLED		0.4			/* seconds without progress */
@@ -55,6 +57,8 @@ static struct recorder {
 	u32 flushing;			/* of them, flushes */
 	u64 allowed, begun, ended;	/* operations that may begin; that have */
 	bool stop, storm;
+	bool dropped[TRACE_IDS_MAX];
+	bool tracked;			/* the first chain is, from now on */
 	bool goes_bare;			/* all that the first chain has may go into its base */
 } rec = {
 	.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -377,18 +381,23 @@ static u64 draw(u64 n)
 	return v;
 }
 
-static void mark_top(u32 chain, u32 delta)
+static void mark_main(enum trace_event_kind kind, u32 chain, u64 arg)
 {
 	void *buffer = xmalloc_io(SECTOR_SIZE);
 
 	pthread_mutex_lock(&rec.lock);
-	mark(rec.opt->threads, TRACE_TOP, chain, delta, buffer);
+	mark(rec.opt->threads, kind, chain, arg, buffer);
 	pthread_mutex_unlock(&rec.lock);
 	free(buffer);
 }
 
+static void mark_top(u32 chain, u32 delta)
+{
+	mark_main(TRACE_TOP, chain, delta);
+}
+
 /* The line of the chain up to delta @top. */
-static char *table(int top)
+static char *table(int top, bool live)
 {
 	u32 path[TRACE_DELTAS_MAX], n = 0, i;
 	int d;
@@ -397,7 +406,8 @@ static char *table(int top)
 		n++;
 	for (i = n, d = top; d != TRACE_BASE; d = rec.trace->delta[d].parent)
 		path[--i] = d;
-	return stack_table(&rec.stack, path, n);
+	return live && rec.tracked ? stack_tracked(&rec.stack, path, n) :
+	       stack_table(&rec.stack, path, n);
 }
 
 /* --- merges --- */
@@ -560,7 +570,7 @@ static u32 *observe(int top)
 	/* The point is sealed; but while it is merged into nobody may look. */
 	if (workload_merges(rec.opt->workload))
 		wait_merge(0);
-	line = workload_merges(rec.opt->workload) ? table_left(top) : table(top);
+	line = workload_merges(rec.opt->workload) ? table_left(top) : table(top, false);
 	view = dmdev_create("observe", n, rec.opt->target, line, true, false);
 	if (!view)
 		die("recording: no view of \"%s\"", line);
@@ -599,7 +609,7 @@ static void format(u32 nr, int parent)
 
 static struct dmdev *device(u32 chain, int top)
 {
-	char *line = table(top);
+	char *line = table(top, !chain);
 	struct dmdev *d = dmdev_create(chain ? "clone" : "live", rec.opt->sectors,
 				       rec.opt->target, line, false, false);
 
@@ -647,12 +657,94 @@ static struct trace_delta *conceive(u32 chain, int parent, bool first)
 	return d;
 }
 
+/* --- change ids --- */
+
+/* @text: what the kernel has said; the user has it from now on. */
+static void new_id(u64 begin, u64 end, int delta, u16 branch, const char *text)
+{
+	struct trace_id *id = &rec.trace->id[rec.trace->nr_ids];
+	const char *number = strchr(text, '/');
+
+	if (!number || rec.trace->nr_ids == TRACE_IDS_MAX)
+		die("recording: \"%s\" is change id number %u", text, rec.trace->nr_ids);
+	id->number = strtoull(number + 1, NULL, 10);
+	id->begin = begin;
+	id->end = end;
+	id->delta = delta;
+	id->branch = branch;
+	id->doubted = TRACE_NEVER;
+	say("change id %s\n", text);
+	mark_main(TRACE_ID, 0, rec.trace->nr_ids++);
+}
+
+static void take_id(bool alone)
+{
+	char text[CBT_ID_SIZE];
+	u64 begin;
+	int r;
+
+	if (alone)
+		wait_for(0);
+	begin = tick();
+	r = cbt_mark(rec.live[0].dev, NULL, text);
+	if (r)
+		die("recording: cbt_mark: %s", strerror(r));
+	new_id(begin, tick(), TRACE_BASE, rec.live[0].branch, text);
+}
+
+static void drop_id(void)
+{
+	u32 nr = draw(rec.trace->nr_ids - 1);
+	char text[CBT_ID_SIZE];
+	int r;
+
+	if (rec.dropped[nr])
+		return;
+	rec.dropped[nr] = true;
+	mark_main(TRACE_DROP, 0, nr);
+	snprintf(text, sizeof(text), "%.36s/%llu", cbt_now(rec.live[0].dev),
+		 (unsigned long long)rec.trace->id[nr].number);
+	r = cbt_drop(rec.live[0].dev, text);
+	if (r && !(r == ESTALE && workload_store_full(rec.opt->workload)))
+		die("recording: cbt_drop: %s", strerror(r));
+}
+
+/* Was @delta sealed when an id was given? The snapshot that tracking began with need not count. */
+static bool sealed_at_id(int delta)
+{
+	const struct trace *t = rec.trace;
+	u32 i;
+
+	for (i = 0; i < t->nr_ids; i++) {
+		int d = t->id[i].delta;
+
+		if (d != TRACE_BASE && !t->delta[d].first && t->delta[d].parent == delta &&
+		    !(i == 0 && strchr(rec.opt->workload->steps, 'E')))
+			return true;
+	}
+	return false;
+}
+
+/* A revert to what nobody knows how it came about. */
+static void doubt_ids(const struct trace_delta *d)
+{
+	struct trace *t = rec.trace;
+	u32 i;
+
+	if (sealed_at_id(d->parent))
+		return;
+	for (i = 0; i < t->nr_ids; i++)
+		t->id[i].doubted = min_u64(t->id[i].doubted, d->begin);
+}
+
 static void born(struct trace_delta *d)
 {
 	u32 nr = rec.trace->nr_deltas;
 
 	d->end = tick();
 	mark_top(d->chain, nr);
+	if (rec.tracked && !d->chain)
+		new_id(d->begin, d->end, nr, d->branch, cbt_now(rec.live[0].dev));
 	d->content = observe(d->parent);
 	pthread_mutex_lock(&rec.lock);
 	rec.live[d->chain].top = nr;
@@ -667,7 +759,7 @@ static void switch_table(u32 chain, int top)
 	bool suspend_first = draw(2);
 	/* What a full delta holds back must not hold us up. */
 	bool noflush = rec.opt->workload->units;
-	char *line = table(top);
+	char *line = table(top, !chain);
 
 	if (suspend_first)
 		dmdev_suspend(dev, noflush);
@@ -708,15 +800,21 @@ static void retire(int delta)
 	close(fd);
 }
 
-static void revert(void)
+static void revert(bool offline)
 {
 	struct trace_delta *d;
 	int old;
 
 	wait_for(0);
 	old = rec.live[0].top;
+	if (offline)
+		deactivate(0);
 	d = conceive(0, draw_point(), true);
-	switch_table(0, d - rec.trace->delta);
+	doubt_ids(d);
+	if (offline)
+		activate(0, d - rec.trace->delta);
+	else
+		switch_table(0, d - rec.trace->delta);
 	born(d);
 	retire(old);
 }
@@ -732,6 +830,15 @@ static void make_clone(void)
 	pthread_mutex_lock(&rec.lock);
 	rec.live[1].up = true;
 	pthread_mutex_unlock(&rec.lock);
+}
+
+static void enable(void)
+{
+	u64 begin = tick();
+
+	rec.tracked = true;
+	switch_table(0, rec.live[0].top);
+	new_id(begin, tick(), TRACE_BASE, rec.live[0].branch, cbt_now(rec.live[0].dev));
 }
 
 static void reopen(u32 chain)
@@ -754,6 +861,28 @@ static void plan_layout(struct layout *l, const struct record_options *opt)
 	l->delta_sectors = delta_device_sectors(opt->sectors, opt->grain, 0);
 	l->nr_deltas = workload_deltas(opt->workload);
 	l->sectors = l->delta + l->nr_deltas * l->delta_sectors;
+	l->block = opt->workload->block;
+	if (!l->block)
+		return;
+	l->store = round_up_to(l->sectors, align);
+	l->store_sectors = store_sectors(opt->sectors, l->block, opt->workload->store);
+	l->sectors = l->store + round_up_to(l->store_sectors, align);
+}
+
+/* The kernel makes one of a blank one, if it need not be an unusual one. */
+static void set_up_store(void)
+{
+	const struct workload *w = rec.opt->workload;
+	int fd;
+
+	if (!w->block)
+		return;
+	rec.tracked = !strpbrk(w->steps, WORKLOAD_ENABLES);
+	if (w->block == REDO_CBT_BLOCK_SECTORS_DEFAULT)
+		return;
+	fd = blk_open(rec.stack.store->path, true);
+	store_format(fd, rec.opt->sectors, w->block);
+	close(fd);
 }
 
 static void set_up(void)
@@ -784,6 +913,7 @@ static void set_up(void)
 	for (i = 0; rec.opt->workload->units && i < l->nr_deltas; i++)
 		stack_resize(&rec.stack, i, rec.opt->workload->units * REDO_UNIT_SECTORS);
 	rec.mail_fd = blk_open(rec.stack.mail->path, true);
+	set_up_store();
 }
 
 static void *take_down(u64 *log_bytes)
@@ -838,7 +968,22 @@ static void step(char what)
 		take_snapshot(what == 'S');
 		break;
 	case 'r':
-		revert();
+	case 'R':
+		revert(what == 'R');
+		break;
+	case 'k':
+	case 'K':
+		take_id(what == 'K');
+		break;
+	case 'd':
+		drop_id();
+		break;
+	case 'e':
+		enable();
+		break;
+	case 'E':
+		rec.tracked = true;
+		take_snapshot(0);
 		break;
 	case 'c':
 		make_clone();
@@ -883,6 +1028,8 @@ void *record_run(struct trace *t, const struct record_options *opt, u64 *log_byt
 	trace_begin(t, opt);
 	set_up();
 	activate(0, TRACE_BASE);
+	if (rec.tracked)
+		new_id(0, tick(), TRACE_BASE, 0, cbt_now(rec.live[0].dev));
 	for (i = 0; i < opt->threads; i++)
 		if (pthread_create(&threads[i], NULL, worker, (void *)(uintptr_t)i))
 			die("cannot create a thread");

@@ -12,6 +12,7 @@
 #include "afterlife.h"
 #include "cuts.h"
 #include "player.h"
+#include "promises.h"
 #include "record.h"
 #include "stamp.h"
 
@@ -161,6 +162,7 @@ static struct run {
 
 	struct moment moment;
 	u8 *fua;
+	u64 answers;		/* of the tracking */
 	u64 mail_seen;		/* entries whose mail is in moment */
 	u64 *clock;		/* [entry]: when what is logged there was complete, at the latest */
 
@@ -247,6 +249,12 @@ static void see_event(const struct trace_event *ev)
 	case TRACE_FUA:
 		run.fua[ev->arg] = 1;
 		break;
+	case TRACE_ID:
+		m->id_known[ev->arg] = 1;
+		break;
+	case TRACE_DROP:
+		m->id_known[ev->arg] = 0;
+		break;
 	case TRACE_TOP:
 		m->rank_min[ev->chain] = max_u64(m->rank_min[ev->chain],
 						 trace_rank(&run.trace, ev->arg));
@@ -311,6 +319,14 @@ static bool find(const struct cut *c, u32 nr)
 	return true;
 }
 
+/* What it has seen last is what the device holds. */
+static void check_tracking(u32 nr, const struct afterlife *life)
+{
+	if (!nr)
+		run.answers += promises_check(&run.check[0], &run.moment, life,
+					      workload_store_full(opt.record.workload));
+}
+
 /*
  * Activate chain @nr and compare it. @life: what it has lived through since the
  * cut; NULL: nothing.
@@ -325,9 +341,11 @@ static void bring_up(u32 nr, struct afterlife *life)
 	else
 		check_live(k, nr ? "clone" : "live", check_by_history, &run.moment);
 	if (k->merges) {
+		check_tracking(nr, life);
 		check_wait_merge(k);
 		check_again(k, "live, after its merge has ended");
 	}
+	check_tracking(nr, life);
 	check_points(k);
 }
 
@@ -344,8 +362,10 @@ static void check_cut(const struct cut *c, bool exercise, struct afterlife *life
 	if (clone)
 		bring_up(1, NULL);
 	cut_rng(&rng, c, 3);
-	if (exercise)
+	if (exercise) {
 		check_exercise(&k[0], &rng, !clone);
+		check_tracking(0, life);
+	}
 	if (exercise && clone)
 		check_again(&k[1], "clone, after its sibling has been used");
 	check_deactivate(&k[0]);
@@ -402,11 +422,12 @@ static unsigned int cut_recovery(const struct cut *c)
 
 static void report(u64 done, u64 recoveries, double seconds)
 {
-	printf("redo-crash: workload %s, seed %llu%s: %llu cut points and %llu cuts of a recovery passed, %llu offline checks, in %.0f s\n",
+	printf("redo-crash: workload %s, seed %llu%s: %llu cut points and %llu cuts of a recovery passed, %llu offline checks, %llu answers about changes, in %.0f s\n",
 	       opt.record.workload->name, (unsigned long long)opt.record.seed,
 	       opt.record.cache ? "" : ", no write cache", (unsigned long long)done,
 	       (unsigned long long)recoveries,
-	       (unsigned long long)(run.check[0].checked + run.check[1].checked), seconds);
+	       (unsigned long long)(run.check[0].checked + run.check[1].checked),
+	       (unsigned long long)run.answers, seconds);
 }
 
 static void cut_all(void)

@@ -25,12 +25,15 @@ void stack_build(struct stack *s, const struct layout *l, const char *devno)
 	s->base = piece("base", devno, l->base, l->base_sectors);
 	for (i = 0; i < l->nr_deltas; i++)
 		s->delta[i] = piece("delta", devno, layout_delta(l, i), l->delta_sectors);
+	s->store = l->store_sectors ? piece("store", devno, l->store, l->store_sectors) : NULL;
 }
 
 void stack_remove(struct stack *s)
 {
 	u32 i;
 
+	if (s->store)
+		dmdev_remove(s->store);
 	for (i = s->layout->nr_deltas; i--; )
 		dmdev_remove(s->delta[i]);
 	dmdev_remove(s->base);
@@ -62,4 +65,15 @@ char *stack_table(const struct stack *s, const u32 *path, u32 n)
 		line = longer;
 	}
 	return line;
+}
+
+char *stack_tracked(const struct stack *s, const u32 *path, u32 n)
+{
+	char *line = stack_table(s, path, n), *longer;
+
+	if (!s->store)
+		return line;
+	longer = xasprintf("%s 2 cbt %s", line, s->store->devno);
+	free(line);
+	return longer;
 }

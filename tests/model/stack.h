@@ -14,6 +14,7 @@ struct stack {
 	char devno[16];		/* of the one device */
 	struct dmdev *mail, *base;
 	struct dmdev *delta[TRACE_DELTAS_MAX];
+	struct dmdev *store;	/* NULL: there is none */
 };
 
 void stack_build(struct stack *s, const struct layout *l, const char *devno);
@@ -25,5 +26,7 @@ void stack_resize(struct stack *s, u32 i, u64 sectors);
  * caller.
  */
 char *stack_table(const struct stack *s, const u32 *path, u32 n);
+/* The same with the store, if there is one: of the writable device that is tracked. */
+char *stack_tracked(const struct stack *s, const u32 *path, u32 n);
 
 #endif /* TEST_STACK_H */

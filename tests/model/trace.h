@@ -11,6 +11,7 @@
 
 #define TRACE_DELTAS_MAX	12
 #define TRACE_CHAINS		2
+#define TRACE_IDS_MAX		64
 #define TRACE_NEVER		(~0ULL)
 #define TRACE_BASE		(-1)		/* in the place of a delta's number */
 
@@ -19,8 +20,9 @@ struct layout {
 	u64 mail;			/* where events are marked, see trace_event */
 	u64 base, base_sectors;		/* the virtual size */
 	u64 delta, delta_sectors;	/* of the first; the others follow */
+	u64 store, store_sectors;	/* of tracking; 0: none */
 	u32 nr_deltas;
-	u32 pad;
+	u32 block;			/* that is tracked */
 	u64 sectors;			/* all of it */
 };
 
@@ -47,6 +49,8 @@ enum trace_event_kind {
 	TRACE_FLUSH,		/* arg: clock when the flush was sent to the chain */
 	TRACE_FUA,		/* arg: generation of a FUA write that has ended */
 	TRACE_TOP,		/* arg: the delta that is its chain's top from now on */
+	TRACE_ID,		/* arg: index of a change id that has been given to the user */
+	TRACE_DROP,		/* arg: index of one that is going to be dropped */
 	TRACE_TICK,
 };
 
@@ -74,6 +78,15 @@ struct trace_delta {
 	u32 *content;		/* what a view of the point showed */
 };
 
+/* A change id of the first chain: an epoch of its tracker began. */
+struct trace_id {
+	u64 number;
+	u64 begin, end;		/* clock before and after */
+	s32 delta;		/* that shows what was then; TRACE_BASE: none, it was a mark */
+	u16 branch, pad;
+	u64 doubted;		/* clock: it may be stale from then on; TRACE_NEVER */
+};
+
 struct trace {
 	u64 seed;
 	u32 grain;		/* sectors */
@@ -85,6 +98,8 @@ struct trace {
 	u64 nr_events, events_room;
 	struct trace_delta delta[TRACE_DELTAS_MAX];
 	u32 nr_deltas;
+	u32 nr_ids;
+	struct trace_id id[TRACE_IDS_MAX];
 };
 
 struct mail {

@@ -14,7 +14,12 @@
 #define MIX_BURST	{ .write = 100, .max = 8 }
 /* For a disk that may lose its last delta: what a base makes of a discard is its own business. */
 #define MIX_ON_BASE	{ .write = 78, .flush = 18, .hot = 60, .max = 256 }
+/* Small ones everywhere: many blocks to be marked. */
+#define MIX_SCATTERED	{ .write = 80, .flush = 12, .discard = 4, .fua = 30, .hot = 10, .max = 32 }
 #define MIX_FILL	{ .write = 80, .flush = 8, .discard = 9, .fua = 10, .hot = 20, .max = 512 }
+
+/* Blocks of a store; every id finds its place there. */
+#define STORE_LARGE	400
 
 static const struct workload workloads[] = {
 	{
@@ -109,6 +114,62 @@ static const struct workload workloads[] = {
 		.journal = 1024, .threads = 6,
 	},
 	{
+		.name = "cbt-explicit", .help = "tracking: a bare base, and ids taken on an old delta",
+		.steps = "wkwKw.kwkwsw.kwkxdw.okwKx.",
+		.mix = MIX_SCATTERED, .storm = MIX_DURABLE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 50, .storm_ops = 80,
+		.journal = 1024, .threads = 6, .block = 8, .store = STORE_LARGE,
+	},
+	{
+		.name = "cbt-implied", .help = "tracking: deltas whose maps say what has changed",
+		.steps = "ws.wsw.xsw.osw.swosx.",
+		.mix = MIX_SCATTERED, .storm = MIX_DURABLE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 60, .storm_ops = 80,
+		.journal = 1024, .threads = 6, .block = 16, .store = STORE_LARGE,
+	},
+	{
+		.name = "cbt-merge", .help = "tracking: deltas are merged, the active one among them",
+		.steps = "ws.wkws.ws.mwkM.swbsM.w.awkxM.sw.axM.",
+		.mix = MIX_MIXED, .storm = MIX_DURABLE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 40, .storm_ops = 60,
+		.journal = 1024, .threads = 6, .block = 8, .store = STORE_LARGE,
+	},
+	{
+		.name = "cbt-merge-all", .help = "tracking: all deltas are merged into the base",
+		.steps = "ws.ws.wkw.AxkM.xkx.sw.sw.AoxkM.xksx.axM.kx.",
+		.mix = MIX_MIXED, .storm = MIX_ON_BASE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 40, .storm_ops = 60,
+		.journal = 1024, .threads = 6, .block = 8, .store = STORE_LARGE,
+	},
+	{
+		.name = "cbt-full", .help = "tracking: no space for all epochs, which are joined",
+		.steps = "wkwkwKw.kwswkwkwdwkw.skwkswkw.okwkwsx.",
+		.mix = MIX_SCATTERED, .storm = MIX_DURABLE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 24, .storm_ops = 60,
+		.journal = 1024, .threads = 6, .block = 8, .store = 3,
+	},
+	{
+		.name = "cbt-revert", .help = "tracking: reverts, of a chain at work and not",
+		.steps = "ws.wswkw.rwkw.sw.Rwkw.ow.rws.wRx.",
+		.mix = MIX_MIXED, .storm = MIX_DURABLE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 40, .storm_ops = 60,
+		.journal = 1024, .threads = 6, .block = 8, .store = STORE_LARGE,
+	},
+	{
+		.name = "cbt-enable", .help = "tracking begins when there are deltas already",
+		.steps = "w.s.w.ewkow.sw.kx.",
+		.mix = MIX_MIXED, .storm = MIX_DURABLE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 50, .storm_ops = 60,
+		.journal = 1024, .threads = 6, .block = 8, .store = STORE_LARGE,
+	},
+	{
+		.name = "cbt-enable-now", .help = "tracking begins with a snapshot",
+		.steps = "w.s.w.Ewkosw.kx.r.x.",
+		.mix = MIX_MIXED, .storm = MIX_DURABLE,
+		.sectors = 4 * MIB_SECTORS, .grain = 8, .ops = 50, .storm_ops = 60,
+		.journal = 1024, .threads = 6, .block = 128, .store = STORE_LARGE,
+	},
+	{
 		.name = "bare", .help = "no delta at all: tests the test",
 		.steps = "w.w.w.",
 		.mix = MIX_MIXED, .storm = MIX_MIXED,
@@ -132,7 +193,7 @@ void workload_list(void)
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(workloads); i++)
-		printf("    %-12s %s\n", workloads[i].name, workloads[i].help);
+		printf("    %-14s %s\n", workloads[i].name, workloads[i].help);
 }
 
 u32 workload_deltas(const struct workload *w)
@@ -141,8 +202,13 @@ u32 workload_deltas(const struct workload *w)
 	u32 n = 0;
 
 	for (s = w->steps; *s; s++)
-		n += !!strchr("sSrc", *s);
+		n += !!strchr("sSrcRE", *s);
 	return n;
+}
+
+bool workload_store_full(const struct workload *w)
+{
+	return w->store < STORE_LARGE;
 }
 
 bool workload_merges(const struct workload *w)

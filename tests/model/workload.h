@@ -25,8 +25,13 @@ struct mix {
  *	m  a merge of a sealed delta drawn at random begins, b  of the oldest,
  *	a  of the active one, A  of all; nothing if there is none
  *	M  wait for the end of the merge
+ *	k  a change id is taken       K  of what is there when all have ended
+ *	d  one drawn at random is dropped
+ *	R  a revert while the chain is down (waits as well)
+ *	e  changes are tracked from now on  E  from a snapshot on; without, they always are
  */
 #define WORKLOAD_MERGES	"mbaA"
+#define WORKLOAD_ENABLES "eE"
 
 struct workload {
 	const char *name, *steps, *help;
@@ -34,6 +39,8 @@ struct workload {
 	/* defaults of the options of these names */
 	u64 sectors;
 	u32 grain, ops, storm_ops, journal, threads;
+	u32 block;		/* sectors, that is tracked; 0: there is no tracking */
+	u32 store;		/* blocks that the store has beyond the least */
 	u32 units;		/* of a delta's device when it is taken; 0: all it may need */
 };
 
@@ -42,6 +49,8 @@ const struct workload *workload_find(const char *name);
 /* One line each. */
 void workload_list(void);
 u32 workload_deltas(const struct workload *w);
+/* Epochs may have to be joined for space. */
+bool workload_store_full(const struct workload *w);
 /* Deltas go by being merged. */
 bool workload_merges(const struct workload *w);
 
