@@ -139,6 +139,7 @@ enum redo_cbt_kind {
 #define REDO_CBT_REC_IMPLIED	0x1U	/* the delta's map says what changed; the bitmap may not yet */
 #define REDO_CBT_REC_UNSETTLED	0x2U	/* has ended, but its bitmap is not complete yet */
 #define REDO_CBT_REC_JOINED	0x4U	/* for space: ids inside answer for all of it */
+#define REDO_CBT_REC_DAMAGED	0x8U	/* its bitmap was lost: whoever needs it gets an error */
 
 /* An epoch, or several that were joined: first to number. */
 struct redo_cbt_disk_record {

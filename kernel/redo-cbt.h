@@ -39,10 +39,12 @@ enum redo_cbt_mode {
  */
 struct redo_cbt_page {
 	struct list_head list;		/* by age; jmutex */
-	u32 index;			/* of the page */
-	u32 weight;			/* bits set when it was last read or written; jmutex */
+	struct redo_cbt_map *map;	/* constant, but for a growth of the device */
+	u32 index;			/* of the page; constant */
+	u32 weight;			/* bits set when it was last read or written; jmutex, fold_mutex */
+	u32 batch;			/* that needs it to stay; jmutex */
 	bool used;			/* since it was last looked at; racy, a hint */
-	u8 pad[64 - 25];
+	u8 pad[64 - 37];
 	unsigned long bits[REDO_CBT_PAGE_WORDS];
 };
 
