@@ -7,8 +7,8 @@
 #
 # Installs what is missing, builds, boots a virtual machine with Debian's kernel, and
 # lets inside.sh do there what an administrator would: snapshots of a filesystem
-# in use, views, a clone, a revert, a power cut in the middle, and in the end the
-# deletion of the snapshots, one under load and then all. Everything that comes back is
+# in use, views, backups of what has changed, a clone, a revert, a power cut in the middle, and
+# in the end the deletion of the snapshots, one under load and then all. Everything that comes back is
 # compared with checksums taken at the time; exit status 1 if anything differs, or
 # if the kernel has complained. --disks: the files that are the disks are made in that directory,
 # which has to be empty or new, and kept; otherwise only --keep keeps them.
@@ -45,8 +45,8 @@ die() {
 	exit 1
 }
 
-# One disk for the base, the others for deltas, all sparse
-readonly nr_disks=7 disk_size=640M megabytes=160
+# For the base, deltas, what has changed, and what is restored; all sparse
+readonly nr_disks=10 disk_size=640M megabytes=160
 disks=()
 
 make_disks() {

@@ -36,11 +36,11 @@ run() {
 find_disks() {
 	local i
 	if [[ -z ${REDO_WORK:-} ]]; then
-		disks=(/dev/redo-disk{0..6})
+		disks=(/dev/redo-disk{0..9})
 		return
 	fi
 	grep -q '^dm_redo ' /proc/modules || { modprobe dm-bufio; modprobe libcrc32c; insmod "$REDO_MODULE"; }
-	for i in {0..6}; do
+	for i in {0..9}; do
 		disks+=("$(losetup --show -f "$REDO_WORK/disk$i")")
 	done
 }
@@ -138,10 +138,36 @@ look() {
 	run redosetup view --remove "$chain@$1"
 }
 
+# changed <view> <view>: bytes of the 64 KiB blocks in which they differ
+changed() {
+	python3 - "$1" "$2" <<-'END'
+		import sys
+		block, n = 65536, 0
+		with open(sys.argv[1], 'rb', 0) as a, open(sys.argv[2], 'rb', 0) as b:
+		    while data := a.read(block):
+		        n += data != b.read(block)
+		print(n * block)
+	END
+}
+
+# right_size <snapshot> <snapshot> <file>: has the backup what has changed, and not much more?
+# (What was written without a change is in it, too, and a head.)
+right_size() {
+	local bytes size
+	redosetup view "$chain@$1"
+	redosetup view "$chain@$2"
+	bytes=$(changed "/dev/mapper/$chain-$1" "/dev/mapper/$chain-$2")
+	redosetup view --remove "$chain@$1"
+	redosetup view --remove "$chain@$2"
+	size=$(stat -c %s "$3")
+	echo "    $bytes bytes in blocks that differ, $size in $(basename "$3")"
+	((bytes > 0 && size < 2 * bytes + 1000000)) || die "$3: not what has changed"
+}
+
 first() {
 	say "A filesystem with real files, on an ordinary disk."
 	mkfs.ext4 -q "${disks[0]}"
-	run redosetup init $chain "${disks[0]}"
+	run redosetup init $chain "${disks[0]}" --cbt "${disks[7]}"
 	mkdir -p $mnt
 	mount /dev/mapper/$chain $mnt
 	copy_files
@@ -163,6 +189,12 @@ first() {
 	for s in monday tuesday wednesday; do
 		look $s
 	done
+
+	say "Monday is backed up in full, tuesday as what has changed since."
+	run redosetup cbt list $chain
+	run redosetup backup $chain@monday -o "$record/monday.full"
+	run redosetup backup $chain@tuesday --since $chain@monday -o "$record/tuesday.increment"
+	right_size monday tuesday "$record/tuesday.increment"
 
 	say "A clone of tuesday: a second disk that costs nothing until it changes."
 	run redosetup clone $chain@tuesday $clone --delta "${disks[4]}"
@@ -236,6 +268,7 @@ second() {
 		run redosetup check "${disks[i]}"
 	done
 	consolidate
+	back_up
 	delete_all
 }
 
@@ -267,6 +300,19 @@ consolidate() {
 	cp "$record/live-before.log" "$record/live.log"
 	look monday
 	look tuesday
+}
+
+# What has changed since tuesday is known, though the power was cut and wednesday is gone
+back_up() {
+	say "Friday is backed up as what has changed since tuesday, and put together again."
+	run redosetup cbt list $chain
+	run redosetup snapshot $chain@friday --delta "${disks[8]}"
+	run redosetup backup $chain@friday --since $chain@tuesday -o "$record/friday.increment"
+	right_size tuesday friday "$record/friday.increment"
+	run redosetup restore "${disks[9]}" "$record"/{monday.full,tuesday.increment,friday.increment}
+	run redosetup view $chain@friday
+	run cmp /dev/mapper/$chain-friday "${disks[9]}" || die "what is restored is not friday"
+	run redosetup view --remove $chain@friday
 }
 
 # All go into the base, which is read through the chain meanwhile
@@ -303,7 +349,7 @@ host_clean_up() {
 	trap - ERR
 	[[ -z ${writer:-} ]] || kill "$writer" 2> /dev/null
 	umount -q /run/redo-view /run/redo-lab $mnt
-	for d in $chain-{monday,tuesday,wednesday} $clone $chain; do
+	for d in $chain-{monday,tuesday,wednesday,friday} $clone $chain; do
 		dmsetup info "$d" > /dev/null 2>&1 && dmsetup remove --retry "$d"
 	done
 	losetup -d "${disks[@]}"
@@ -313,7 +359,7 @@ host_clean_up() {
 # names_free: on a host they may be somebody's
 names_free() {
 	local d
-	for d in $chain{,-monday,-tuesday,-wednesday} $clone; do
+	for d in $chain{,-monday,-tuesday,-wednesday,-friday} $clone; do
 		! dmsetup info "$d" > /dev/null 2>&1 || die "there is a device $d already"
 	done
 }
