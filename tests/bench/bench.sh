@@ -24,7 +24,7 @@ set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$top"
 
-quick_jobs=(randread-mapped overwrite-mapped 'first-write*' 'seq-*' 'passthrough-*' 'delete-all*' 'merge-*')
+quick_jobs=(randread-mapped overwrite-mapped 'first-write*' 'seq-*' 'passthrough-*' 'delete-all*' 'merge-*' 'cbt-*')
 jobs=() install=yes rounds='' charts=- quick=${BENCH:-}
 while [[ $# -gt 0 ]]; do
 	case $1 in

@@ -15,7 +15,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from parts import disks, merges, plan, rounds	# noqa: E402
+from parts import disks, merges, plan, rounds, tracking	# noqa: E402
 
 SCRATCH = '/run/redo-bench'
 
@@ -52,6 +52,7 @@ def main():
         p.windows()
         p.map_size()
         merges.Merges(p).run()
+        tracking.Tracking(p).run()
     with open(args.file, 'w') as f:
         json.dump(taken.dump(), f)
 

@@ -107,6 +107,12 @@ def message(name, text):
     _call(MESSAGE, name, payload=struct.pack('=Q', 0) + text.encode() + b'\0')
 
 
+def ask(name, text):
+    """What a message is answered with."""
+    payload = struct.pack('=Q', 0) + text.encode() + b'\0'
+    return _call(MESSAGE, name, payload=payload).data.split(b'\0')[0].decode()
+
+
 def have(kind):
     """Does the kernel have that target?"""
     os.system('modprobe -q dm-%s 2> /dev/null' % {'thin': 'thin-pool'}.get(kind, kind))

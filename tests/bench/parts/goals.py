@@ -110,6 +110,21 @@ def _merges(f, goals):
             goals.append(Goal('%s, depth %d, longest' % (job, depth), value, 100, False, ' ms'))
 
 
+def _tracking(f, goals):
+    for (job, target, depth) in sorted(f.rows):
+        if target != 'redo' or not job.startswith('cbt-'):
+            continue
+        if job.startswith('cbt-query'):
+            goals.append(Goal(job + ', 16 TiB, 1 % changed', f.value(job, target, depth), 100,
+                              False, ' ms'))
+            continue
+        ratio, era = f.ratio(job, target, depth), f.ratio(job, 'era', depth)
+        if ratio and 'first-touch' not in job:
+            goals.append(Goal(job + ', to the same without tracking', ratio, 0.97))
+        if ratio and era:
+            goals.append(Goal(job + ", to dm-era's own ratio", ratio / era, 1.0))
+
+
 def goals_of(rows, spread):
     f, goals = Figures(rows, spread), []
     _mapped(f, goals)
@@ -128,6 +143,7 @@ def goals_of(rows, spread):
             goals.append(Goal('activation, a million grains, depth %d' % depth,
                               f.value(job, target, depth), 0.3, False, ' s'))
     _merges(f, goals)
+    _tracking(f, goals)
     for job, most in (('memory-per-grain-dense', 9), ('memory-per-grain-sequential', 0.1)):
         if f.value(job):
             goals.append(Goal(job, f.value(job), most, False, ' B'))

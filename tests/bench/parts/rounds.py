@@ -6,6 +6,7 @@ from statistics import median
 
 # What a job's ratios are to; of the same depth, and of the others: dm-linear.
 REFERENCE = {'delete-all': 'copy', 'delete-all-4k': 'copy', 'merge-foreground': 'no-merge'}
+TRACKING = 'cbt-'	# a chain's to one without tracking
 BYTES = 'delete-all-bytes', 'delete-all-4k-bytes'	# ratios as they are
 WORST = 'merge-stall', *BYTES	# the worst round counts, not the middle one
 
@@ -39,11 +40,18 @@ class Rounds:
 
     def ratios(self, key):
         """To the reference in the same round."""
-        job, _, depth = key
-        if job in BYTES:
+        if key[0] in BYTES:
             return self.values[key]
-        reference = (job, REFERENCE[job], depth) if job in REFERENCE else (job, 'linear', 0)
-        return [v / r for v, r in zip(self.values[key], self.values.get(reference, ()))]
+        reference = self.values.get(self._reference(*key), ())
+        return [v / r for v, r in zip(self.values[key], reference)]
+
+    @staticmethod
+    def _reference(job, target, depth):
+        if job in REFERENCE:
+            return job, REFERENCE[job], depth
+        if job.startswith(TRACKING) and target == 'redo':
+            return job, 'off', depth
+        return job, 'linear', 0
 
     def _row(self, key, values):
         ratios, one = self.ratios(key), max if key[0] in WORST else median
