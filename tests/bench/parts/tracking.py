@@ -24,16 +24,22 @@ BLKDISCARD = 0x1277
 class Chain(targets.Redo):
     """A chain with a delta; its blocks can be forgotten as by a backup."""
     name = 'off'
-    deltas = 1
+
+    def __init__(self, disks, base, size, deltas=1):
+        self.depth = deltas
+        super().__init__(disks, base, size)
 
     def place(self, disks):
-        super().place(disks)
         self.dm_name = 'bench-cbt-' + self.name
+        if self.depth:
+            self.delta = disks.disk('delta-' + self.name, self.size + 3 * 16 * MIB)
 
     def line(self):
-        wipe(self.delta)
-        return 'redo', self.length, '%s %s%s' % (
-            self.base, '1 ' + self.delta if self.deltas else '0', self.features())
+        deltas = '0'
+        if self.depth:
+            wipe(self.delta)
+            deltas = '1 ' + self.delta
+        return 'redo', self.length, '%s %s%s' % (self.base, deltas, self.features())
 
     def features(self):
         return ''
@@ -101,9 +107,7 @@ class Tracking:
         for c in Chain, Tracked:
             # Without deltas both would write to one base: each has one of its own.
             own = base if deltas else self.disks.disk('base-' + c.name, size)
-            chain = c(self.disks, own, size)
-            chain.deltas = chain.depth = deltas
-            group.append(chain)
+            group.append(c(self.disks, own, size, deltas))
         return group
 
     @staticmethod
