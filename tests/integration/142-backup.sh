@@ -67,7 +67,7 @@ redosetup deactivate plain
 
 # ---- a full one and two increments
 redosetup init vm "$base" --cbt "$store"
-rio --model "$S/model" $dev "x 30 1 256k" f
+rio --model "$S/model" $dev "w 2M 300k 2" "w 12M 64k 2" f
 redosetup snapshot vm@s1 --delta "$d1"
 keep s1 model
 rio --model "$S/model" $dev "x 30 2 256k" "z 1M 512k" "n 3M 64k" f

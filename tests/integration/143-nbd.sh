@@ -33,7 +33,7 @@ dev=/dev/mapper/web
 rio /dev/vg/web "w 0 5M 1" "w 8M 1M 1"
 rio /dev/vg/copy "w 0 16M 9"
 redosetup init web /dev/vg/web --cbt /dev/vg/web-cbt
-rio --model "$S/model" $dev "x 20 1 128k" f
+rio --model "$S/model" $dev "w 2M 300k 2" "w 12M 64k 2" f
 redosetup snapshot web@wed
 keep wed model
 # zeroes that are new, as data and as such, where there was something

@@ -2,9 +2,9 @@
 # kernels: uml
 # timeout: 300
 #
-# The examples of Documentation/cbt.rst as they stand there: the agent in C is compiled
-# against the library that is installed by its header and its .so, and brings a copy up to
-# date; the loop with redosetup is run.
+# The examples of Documentation/cbt.rst, and README.md's of a backup, as they stand there: the
+# loop with redosetup is run; the agent in C is compiled against the library by its header
+# and its .so, and brings a copy up to date.
 
 . "$TOP/tests/lib/redo.sh"
 . "$TOP/tests/lib/examples.sh"
@@ -37,25 +37,35 @@ agent() {
 lvcreate -L 16M -n web vg
 lvcreate -L 24M -n web-cbt vg
 lvcreate -L 16M -n copy vg
+lvcreate -L 16M -n web2 vg
 dev=/dev/mapper/web
 
-# the loop with redosetup
-rio /dev/vg/web "w 0 6M 1"
-example Documentation/cbt.rst 'The loop with redosetup' > "$S/loop"
-mapfile -t lines < "$S/loop"
-n=0
-for text in "${lines[@]}"; do
-	# somebody uses the device meanwhile
-	if [[ $text == *snapshot* ]]; then
-		n=$((n + 1))
-		rio --model "$S/model" $dev "x 20 $n 128k" f
-		keep at$n model
-	fi
-	echo "$text" > "$S/line"
-	run "$S/line"
-done
-[[ $n -eq 2 ]] || fail "$n snapshots in the loop of cbt.rst"
-cmp /dev/vg/copy "$S/at2" || fail "what was restored is not web@tue"
+# run_loop <document> <heading> <target>: with somebody who uses the device meanwhile
+run_loop() {
+	local text n=0 lines
+	rm -f "$S/model"
+	rio /dev/vg/web "w 0 6M 1"
+	example "$1" "$2" > "$S/loop"
+	mapfile -t lines < "$S/loop"
+	for text in "${lines[@]}"; do
+		if [[ $text == *snapshot* ]]; then
+			n=$((n + 1))
+			rio --model "$S/model" $dev "w ${n}M 300k $n" "n 5M 64k" f
+			keep at$n model
+		fi
+		echo "$text" > "$S/line"
+		run "$S/line"
+	done
+	[[ $n -eq 2 ]] || fail "$n snapshots in the loop of $1"
+	cmp "$3" "$S/at2" || fail "what was restored is not web@tue"
+}
+
+run_loop README.md '### Backups of what has changed' /dev/vg/web2
+redosetup delete -y --all web 2> /dev/null
+redosetup deactivate --forget web
+dd if=/dev/zero of=/dev/vg/web-cbt bs=1M count=1 conv=fsync status=none
+rm -f /backup/*
+run_loop Documentation/cbt.rst 'The loop with redosetup' /dev/vg/copy
 
 # the agent: in full, then increments
 rio --model "$S/model" $dev "x 20 5 128k" f
