@@ -183,15 +183,31 @@ static void check_record(struct check *c, const struct redo_cbt_record *r)
 		problem(c, "the record of epoch %llu is not settled, and the store is clean",
 			(unsigned long long)r->number);
 	/* Counted when it was written; what the journal has comes on top. */
-	if (!c->unreadable && c->bits < r->blocks_set &&
-	    c->nr_bits >= redo_cbt_nr_bits(c->sb.virtual_sectors, c->sb.block_sectors))
-		problem(c, "epoch %llu has %llu bits set, its record says %llu",
-			(unsigned long long)r->number, (unsigned long long)c->bits,
-			(unsigned long long)r->blocks_set);
+	if (!c->unreadable && c->bits < r->blocks_set)
+		note(c, "epoch %llu has %llu bits set, its record says %llu",
+		     (unsigned long long)r->number, (unsigned long long)c->bits,
+		     (unsigned long long)r->blocks_set);
+}
+
+/* What has ended is settled, or says that it is not. */
+static void check_settled(struct check *c, const struct redo_cbt_record *r, bool last)
+{
+	bool unsettled = r->flags & REDO_CBT_REC_UNSETTLED;
+
+	if (last && (r->first != r->number || unsettled))
+		problem(c, "the record of the current epoch %llu is joined or ended",
+			(unsigned long long)r->number);
+	else if (!last && !(r->flags & REDO_CBT_REC_IMPLIED) != !unsettled)
+		problem(c, "the record of epoch %llu has ended, and is neither settled nor not",
+			(unsigned long long)r->number);
 }
 
 static void check_order(struct check *c, const struct redo_cbt_table *t)
 {
+	if (t->nr && t->record[0].first > c->sb.first_epoch)
+		problem(c, "epochs from %llu on are to be known, and the first record is of %llu",
+			(unsigned long long)c->sb.first_epoch,
+			(unsigned long long)t->record[0].first);
 	for (u32 i = 0; i + 1 < t->nr; i++) {
 		const struct redo_cbt_record *a = &t->record[i], *b = a + 1;
 
@@ -232,6 +248,7 @@ static int check_epochs(struct check *c)
 		r = redo_cbt_walk_bitmap(&w, &t.record[i].root);
 		if (!r)
 			check_record(c, &t.record[i]);
+		check_settled(c, &t.record[i], i + 1 == t.nr);
 	}
 	free(t.record);
 	return r;

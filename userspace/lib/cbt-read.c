@@ -163,8 +163,8 @@ static void get_marks(struct redo_cbt_replay *r, const struct redo_cbt_journal_h
 }
 
 /*
- * Where the contiguous sequence ends a block of the same incarnation may lie further on: that
- * is damage, since one is under way at a time.
+ * Where the contiguous sequence ends, a block may lie further on: that is damage, since one is
+ * under way at a time.
  */
 static int look_beyond(const struct redo_io *io, const struct redo_cbt_super *sb,
 		       struct redo_cbt_replay *r, void *block)
@@ -177,7 +177,7 @@ static int look_beyond(const struct redo_io *io, const struct redo_cbt_super *sb
 		if (err)
 			return err;
 		if (!redo_cbt_check_journal(block, sb->uuid, blocknr, &jh) &&
-		    jh.incarnation == sb->incarnation && jh.seq > r->next_seq) {
+		    jh.seq > r->next_seq) {
 			r->bad(r->ctx, r->next_seq, "lost: later ones are there");
 			return 0;
 		}

@@ -36,16 +36,26 @@ static int check_cancelled(const struct redo_tracker *t)
 	return 0;
 }
 
-/* Before the target is asked again. */
+/*
+ * Before the target is asked again: it writes a line to the kernel's log each time, so not
+ * before the status has another word for it. A merge may be what it waits for, too.
+ */
 static int pause_for_rebuild(const struct redo_tracker *t)
 {
 	struct timespec ts = { .tv_nsec = POLL_MS * 1000000 };
+	struct redo_status s = { .tracking = { .state = REDO_TRACKING_OFF } };
+	int r;
 
-	if (now_ms() >= t->until_ms)
-		return redo_err(ETIMEDOUT, "%s: what has changed is still being rebuilt after a crash; ask again later",
-				t->name);
-	nanosleep(&ts, NULL);
-	return check_cancelled(t);
+	do {
+		if (now_ms() >= t->until_ms)
+			return redo_err(ETIMEDOUT, "%s: what has changed is still being rebuilt after a crash; ask again later",
+					t->name);
+		nanosleep(&ts, NULL);
+		r = check_cancelled(t);
+		if (!r && redo_chain_status(t->name, &s))
+			return 0;	/* the question itself says what is wrong */
+	} while (!r && s.tracking.state == REDO_TRACKING_REBUILDING);
+	return r;
 }
 
 /* The kernel's own line, if there is one, and what follows from it. */
