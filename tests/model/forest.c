@@ -238,7 +238,7 @@ void forest_plant(struct forest *f, u64 seed, const struct forest_options *opt)
 	c->content = content_new(f);
 	fill_base(f, c->top, c->content);
 	snprintf(c->name, sizeof(c->name), "chain0");
-	if (rng_percent(&f->rng, 75))
+	if (f->opt.cbt && rng_percent(&f->rng, 75))
 		tracking_plan(f, c);
 	chain_activate(f, c);
 	tracking_begin(f, c, c->content, NULL);

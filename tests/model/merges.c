@@ -391,7 +391,7 @@ static void may_answer(struct chain *c, const char *text)
 {
 	char *answer = send(c, text);
 
-	if (!answer && !state_is(c, "done") && !state_is(c, "failed"))
+	if (!answer && !state_is(c, "done") && !state_is(c, "failed") && !state_is(c, "none"))
 		die("%s: \"%s\" was refused in %s: %s", c->name, text, oplog_where(),
 		    dmdev_status(c->dm));
 	free(answer);

@@ -161,6 +161,7 @@ static void run_sequence(struct forest *f)
 int main(int argc, char **argv)
 {
 	double start = seconds_now();
+	const char *asked;
 	unsigned int i, points = 0;
 	unsigned int merges = 0, cuts = 0, pairs = 0, marks = 0;
 	u64 compared = 0;
@@ -185,9 +186,11 @@ int main(int argc, char **argv)
 		marks += f.marks;
 	}
 	lower_release_all();
-	printf("redo-model: %u sequences from seed %llu on, %u steps each: %llu MiB compared, %u times a snapshot point, %u deltas merged, %u cuts, %u change ids and %u questions about them, in %.0f s\n",
+	asked = !opt.forest.cbt ? "" :
+		xasprintf(" %u change ids and %u questions about them,", marks, pairs);
+	printf("redo-model: %u sequences from seed %llu on, %u steps each: %llu MiB compared, %u times a snapshot point, %u deltas merged, %u cuts,%s in %.0f s\n",
 	       i, (unsigned long long)opt.seed, opt.steps,
-	       (unsigned long long)(compared >> 11), points, merges, cuts, marks, pairs,
+	       (unsigned long long)(compared >> 11), points, merges, cuts, asked,
 	       seconds_now() - start);
 	return 0;
 }

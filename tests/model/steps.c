@@ -156,7 +156,7 @@ static bool step_snapshot(struct forest *f)
 	if (!c || node_depth(c->top) >= f->opt.depth_max)
 		return false;
 	n = new_delta(f, c->top, merge_may_end_on_base(c) && c->top->grain != REDO_GRAIN_SECTORS_MIN);
-	if (!c->tracker && rng_percent(&f->rng, 25))
+	if (f->opt.cbt && !c->tracker && rng_percent(&f->rng, 25))
 		tracking_plan(f, c);
 	if (go_offline(f, c)) {
 		table_exchange(f, c, n);
@@ -230,7 +230,7 @@ static bool step_clone(struct forest *f)
 	node_get(c->top);
 	c->content = content_copy(f, point->content);
 	snprintf(c->name, sizeof(c->name), "chain%u", (unsigned int)(c - f->chain));
-	if (rng_percent(&f->rng, 80))
+	if (f->opt.cbt && rng_percent(&f->rng, 80))
 		tracking_plan(f, c);
 	chain_activate(f, c);
 	check_grain(c->top);
@@ -375,7 +375,7 @@ static bool step_cut(struct forest *f)
 	}
 	n = burst_start(f, c, jobs, false);
 	/* What cannot be recorded ends tracking, and the delta may say so in time. */
-	f->stores_first = rng_percent(&f->rng, 25);
+	f->stores_first = f->opt.cbt && rng_percent(&f->rng, 25);
 	lower_cut(&f->rng, !f->stores_first);
 	jobs_wait();
 	all_down(f);
