@@ -22,6 +22,11 @@ module_param(cbt_budget, uint, 0644);
 MODULE_PARM_DESC(cbt_budget, "MiB of bitmap pages that a tracking store keeps in memory");
 
 #define PAGES_MIN	64U	/* whatever the budget */
+
+/* Tests make them small. */
+u32 redo_cbt_budget_forced;			/* pages; 0: the parameter counts */
+u32 redo_cbt_pages_over = 2 * CBT_WANTS + 8;	/* that a batch may take beyond the budget */
+
 #define EVICT_BATCH	256U	/* for one grace period */
 
 static struct redo_cbt_page ones;
@@ -44,7 +49,9 @@ bool redo_cbt_is_ones(const struct redo_cbt_page *page)
 
 u32 redo_cbt_budget(void)
 {
-	return max(PAGES_MIN, min(READ_ONCE(cbt_budget), 1U << 20) * (1U << 20 >> REDO_BLOCK_SHIFT));
+	u32 pages = min(READ_ONCE(cbt_budget), 1U << 20) * (1U << 20 >> REDO_BLOCK_SHIFT);
+
+	return redo_cbt_budget_forced ?: max(PAGES_MIN, pages);
 }
 
 /* Admission --------------------------------------------------------------- */
@@ -379,7 +386,7 @@ static int make_room(struct redo_cbt_store *st)
 	if (redo_cbt_evict(st, budget - budget / 8))
 		return 0;
 	redo_cbt_fold_kick(st);
-	return st->nr_pages < budget + CBT_OVER ? 0 : -EAGAIN;
+	return st->nr_pages < budget + redo_cbt_pages_over ? 0 : -EAGAIN;
 }
 
 static struct redo_cbt_page *page_alloc(struct redo_cbt_store *st)

@@ -34,7 +34,6 @@
 #define CBT_BUFS	64				/* blocks of one batch of I/O */
 #define CBT_NODES	8
 #define CBT_RESERVE	64				/* pages for when memory is short */
-#define CBT_OVER	(2 * CBT_WANTS + 8)		/* pages that a batch may take beyond the budget */
 #define CBT_FOLD_AT	(REDO_CBT_JOURNAL_BLOCKS / 2)	/* journal blocks used */
 #define CBT_RECORDS_SOFT (REDO_CBT_RECORDS_MAX - 64)	/* beyond it the oldest are joined */
 
@@ -214,6 +213,7 @@ u32 redo_cbt_evict(struct redo_cbt_store *st, u32 keep);
 void redo_cbt_fill_reserve(struct redo_cbt_store *st);	/* no lock */
 void redo_cbt_free_reserve(struct redo_cbt_store *st);	/* no lock */
 u32 redo_cbt_budget(void);				/* pages */
+extern u32 redo_cbt_budget_forced, redo_cbt_pages_over;
 bool redo_cbt_is_ones(const struct redo_cbt_page *page);
 /* @words: 504; as a page or directory may be named without being written. */
 enum redo_ptr_kind redo_cbt_words_kind(const __le64 *words);
