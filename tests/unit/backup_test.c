@@ -243,6 +243,67 @@ static void other_records(void **state __unused)
 	free(disk);
 }
 
+/* The trailer is made to fit what is before it, as who forges would. */
+static void forge(struct stream *s, const u8 *uuid)
+{
+	u8 *tail = s->data + s->len - sizeof(struct redo_disk_backup_trailer);
+	struct redo_disk_backup_trailer d;
+	struct redo_xxh64 x;
+
+	memcpy(&d, tail, sizeof(d));
+	if (uuid)
+		memcpy(d.uuid, uuid, REDO_UUID_SIZE);
+	memcpy(tail, &d, sizeof(d));
+	redo_xxh64_init(&x);
+	redo_xxh64_add(&x, s->data, s->len - 16);
+	d.sum = cpu_to_le64(redo_xxh64_sum(&x));
+	d.csum = cpu_to_le32(redo_crc32c(&d, sizeof(d) - 4));
+	memcpy(tail, &d, sizeof(d));
+	s->at = 0;
+}
+
+/* Every checksum but one is right. */
+static void one_thing_wrong(void **state __unused)
+{
+	static const u8 other[REDO_UUID_SIZE] = { 1 };
+	const size_t head = sizeof(struct redo_disk_backup_record), at = 1024 + head;
+	u8 *disk = calloc(1, DISK);
+	struct redo_disk_backup_record d;
+	struct stream s = { 0 };
+
+	make(&s, true, disk);
+	forge(&s, NULL);
+	assert_int_equal(apply(&s, NULL, NULL), 0);
+	forge(&s, other);
+	assert_int_equal(apply(&s, NULL, NULL), -EBADMSG);
+	free(s.data);
+
+	/* the number of a record */
+	s = (struct stream){ 0 };
+	make(&s, true, disk);
+	memcpy(&d, s.data + at, head);
+	d.sequence = cpu_to_le32(2);
+	d.csum = cpu_to_le32(redo_crc32c(&d, head - 4));
+	memcpy(s.data + at, &d, head);
+	forge(&s, NULL);
+	assert_int_equal(apply(&s, NULL, NULL), -EBADMSG);
+	free(s.data);
+
+	/* other data, which the record knows and the trailer does not */
+	s = (struct stream){ 0 };
+	make(&s, true, disk);
+	s.data[at + head + 5]++;
+	memcpy(&d, s.data + at, head);
+	d.data_csum = cpu_to_le32(redo_crc32c(s.data + at + head, le64_to_cpu(d.bytes)));
+	d.csum = cpu_to_le32(redo_crc32c(&d, head - 4));
+	memcpy(s.data + at, &d, head);
+	s.at = 0;
+	assert_int_equal(apply(&s, NULL, NULL), -EBADMSG);
+	assert_non_null(strstr(redo_last_error(), "sum of the whole"));
+	free(s.data);
+	free(disk);
+}
+
 static void seal(struct redo_disk_backup_header *d)
 {
 	d->csum = cpu_to_le32(redo_crc32c(d, sizeof(*d) - 4));
@@ -418,6 +479,7 @@ int main(void)
 		cmocka_unit_test(every_cut),
 		cmocka_unit_test(every_bit),
 		cmocka_unit_test(other_records),
+		cmocka_unit_test(one_thing_wrong),
 		cmocka_unit_test(headers),
 		cmocka_unit_test(order),
 		cmocka_unit_test(wrong_writers),

@@ -111,6 +111,25 @@ orders() {
 	refused 'not one byte' "$d/1.stream" <(:) "$d/2.stream"
 }
 
+# A disk that has grown, and an increment that does not have all that it has grown by
+growth() {
+	PYTHONPATH=tests/fuzz /usr/bin/python3 -c '
+import sys
+from streams import stream
+d = sys.argv[1]
+def put(name, *args):
+    open(d + name, "wb").write(stream(*args))
+put("/g1", 8192, 1, 0, [(0, 8192)])
+put("/g2", 16384, 2, 1, [(512, b"x" * 512), (8192, 8192)])
+put("/gap", 16384, 2, 1, [(4096, 4096), (8704, 7680)])
+put("/short", 16384, 2, 1, [(4096, b"x" * 8192)])
+put("/none", 16384, 2, 1, [])' "$tmp"
+	refused 'bytes 8192 to 8704, by which' "$tmp/g1" "$tmp/gap" &&
+	refused 'bytes 12288 to 16384, by which' "$tmp/g1" "$tmp/short" &&
+	refused 'bytes 8192 to 16384, by which' "$tmp/g1" "$tmp/none" &&
+	"$tool" restore "$tmp/a" "$tmp/g1" "$tmp/g2" && rm "$tmp/a"
+}
+
 # The holes of a disk are no blocks of the file, and a hole is punched into what there was.
 sparse() {
 	PYTHONPATH=tests/fuzz /usr/bin/python3 -c '
@@ -128,5 +147,6 @@ open(sys.argv[2], "wb").write(stream(64 * MIB, 2, 1, [(0, 4096)]))' "$tmp/full" 
 check 'restore: files, one file, pipes: what the model has' all_ways
 check 'restore --verify sees what differs' differs
 check 'restore: a wrong order is refused before anything is written' orders
+check 'restore: a disk that has grown' growth
 check 'restore: holes stay holes' sparse
 exit $status
