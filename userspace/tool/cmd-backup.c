@@ -129,19 +129,20 @@ static bool cancelled(void *ctx __unused)
 
 static int changed_ranges(struct backup *b)
 {
-	const struct redo_tracker_wait wait = {
-		.timeout_ms = REDO_TRACKER_FOR_EVER, .cancelled = cancelled,
-	};
+	struct redo_tracker_wait wait;
 	struct redo_tracker_info ti;
 	struct redo_tracker *t;
-	int r;
+	int r = timeout_option(&wait);
 
+	if (r)
+		return r;
 	if (!b->c->dm_name[0])
 		return redo_err(ENXIO, "%s: not active, and only then can be asked what has changed; 'redosetup activate %s' first, or take a full backup, without --since",
 				b->c->name, b->c->name);
 	r = redo_tracker_open(b->c->dm_name, &t);
 	if (r)
 		return r;
+	wait.cancelled = cancelled;
 	redo_tracker_set_wait(t, &wait);
 	r = redo_tracker_get_info(t, &ti);
 	if (!r) {

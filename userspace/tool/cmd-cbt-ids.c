@@ -4,7 +4,7 @@
 
 #define CHANGE_FIELDS	"id,begun,kind,label,snapshots,current"
 
-static int timeout_option(struct redo_tracker_wait *w)
+int timeout_option(struct redo_tracker_wait *w)
 {
 	unsigned long n;
 

@@ -49,7 +49,7 @@ const struct command commands[] = {
 	  "verify every checksum and reference of deltas (devices or files) not in use" },
 	{ "dump", cmd_dump, 1, 1, "<delta>", COMMON "RLJ",
 	  "print the metadata of a delta (a device or file)" },
-	{ "backup", cmd_backup, 1, 1, "<chain>@<snap>", COMMON SCAN "EKBf",
+	{ "backup", cmd_backup, 1, 1, "<chain>@<snap>", COMMON SCAN "EKBfj",
 	  "write a snapshot, or what has changed in it since another, as a stream" },
 	{ "restore", cmd_restore, 1, -1, "<device>|<file> [<stream>...]", COMMON "EVf",
 	  "make a disk of a full backup and its increments" },

@@ -242,6 +242,8 @@ struct tracked {
 /* To be closed also where it fails. */
 int open_tracked(struct tracked *k, const char *name);
 void close_tracked(struct tracked *k);
+/* What --timeout says. */
+int timeout_option(struct redo_tracker_wait *wait);
 /* "<uuid>/<n>" or "<chain>@<snap>" */
 int resolve_id(struct tracked *k, const char *text, char *id);
 
