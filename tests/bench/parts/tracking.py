@@ -165,9 +165,9 @@ class Tracking:
         store = self.disks.disk('store-widest', 512 * MIB)
         line = 'redo', WIDE // 512, '%s 1 %s 2 cbt %s' % (base, delta, store)
         name = 'bench-query'
-        dm.create(name, *line)
+        node = dm.create(name, *line)
         try:
-            change(name)
+            change(node)
             for _ in range(self.plan.times):
                 if 'cbt-query' in names:
                     self._time('cbt-query', name, line, 1, 'now')
@@ -181,9 +181,7 @@ class Tracking:
             dm.remove(name)
 
     def _time(self, job, name, line, first, last):
-        start = time.monotonic()
-        runs = query(name, line[1], first, last)
-        took = (time.monotonic() - start) * 1000
+        took, runs = query(name, line[1], first, last)
         if sum(n for _, n in runs) != RUNS * (RUN // 512):
             raise RuntimeError('%s: %d runs, not what has changed' % (job, len(runs)))
         self.plan.rounds.add(job, 'redo', 1, took, 'ms')
@@ -199,10 +197,10 @@ def drop(group):
         t.drop()
 
 
-def change(name):
+def change(node):
     """Runs all over the device are discarded: that is a change, and needs no place."""
     step = WIDE // RUNS // MIB * MIB
-    fd = os.open('/dev/mapper/' + name, os.O_RDWR)
+    fd = os.open(node, os.O_RDWR)
     try:
         for n in range(RUNS):
             fcntl.ioctl(fd, BLKDISCARD, struct.pack('=QQ', n * step, RUN))
@@ -216,13 +214,15 @@ def tracker(name):
 
 
 def query(name, length, first, last):
-    """(start, sectors) of all that has changed."""
-    uuid, pos, runs = tracker(name), 0, []
+    """Milliseconds that the kernel took, and (start, sectors) of all that has changed."""
+    uuid, pos, runs, took = tracker(name), 0, [], 0
     last = last if last == 'now' else '%s/%d' % (uuid, last)
     while True:
-        *items, end = dm.ask(name, 'cbt_query %s/%d %s %d %d' % (
-            uuid, first, last, pos, length - pos)).split()
+        start = time.monotonic()
+        answer = dm.ask(name, 'cbt_query %s/%d %s %d %d' % (uuid, first, last, pos, length - pos))
+        took += (time.monotonic() - start) * 1000
+        *items, end = answer.split()
         runs += [tuple(map(int, i.split('+'))) for i in items]
         if end == 'end':
-            return runs
+            return took, runs
         pos = int(end.removeprefix('next='))
