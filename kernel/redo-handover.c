@@ -198,12 +198,12 @@ static int activate_slot(struct redo_chain *c, u32 slot, bool sealed_now)
 
 	redo_delta_super(d, &sb);
 	track = tracked(c, slot, &sb, uuid);
-	to.track = &track;
 	if (sb.state == REDO_STATE_NEW) {
 		r = mark_parent(c, slot, sealed_now);
 		if (!r)
 			r = fill_takeover(c, slot, &to);
 	}
+	to.track = &track;
 	return r ?: redo_delta_activate(d, &to);
 }
 
