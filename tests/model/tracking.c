@@ -94,6 +94,10 @@ static void drop(struct forest *f, struct chain *c, u64 nr)
 			    strerror(r), oplog_where());
 		return;
 	}
+	if (r == ENOSPC && t->small) { /* for the one that two are to be */
+		tracker_forget(t, nr, false);
+		return;
+	}
 	if (r && !(r == ESTALE && (t->small || t->epoch[nr].state != ID_ASKED)))
 		die("%s: cbt_drop of id %llu: %s, in %s", c->name, (unsigned long long)nr,
 		    strerror(r), oplog_where());
