@@ -72,7 +72,8 @@ void redo_cbt_open_writes(struct redo_cbt *cbt)
 	unsigned long flags;
 	void *owner;
 
-	if (WARN_ON_ONCE(!rcu_access_pointer(cbt->map)))
+	/* One that was broken when it was opened never had an epoch. */
+	if (!redo_cbt_over(st) && WARN_ON_ONCE(!rcu_access_pointer(cbt->map)))
 		redo_cbt_break(cbt, REDO_CBT_BREAK_USER);
 	spin_lock_irqsave(&st->lock, flags);
 	st->closed = false;

@@ -81,6 +81,7 @@ void tracker_reverts(struct tracker *t, u64 to, u64 low, bool sure)
 {
 	t->epoch[t->current].back_to = to;
 	t->epoch[t->current].back_low = low;
+	t->epoch[t->current].vague |= !to;	/* the kernel may know more, and say so */
 	/* Of what is forgotten nothing can be added. */
 	if (!to || !sure || t->epoch[low].state != ID_ASKED)
 		tracker_doubt(t, t->current);
