@@ -16,16 +16,16 @@ absent() {
 	missing=1
 }
 
-commands=$(sed -n 's/^\t{ "\([a-z]*\)", cmd_.*/\1/p' $tool)
+commands=$(sed -n 's/^\t{ "\([a-z ]*\)", cmd_.*/\1/p' $tool)
 options=$(sed -n "s/^\t{ '.', \"\([a-z-]*\)\", .*/\1/p" $tool)
 [[ $(wc -w <<< "$commands") -ge 14 && $(wc -w <<< "$options") -ge 30 ]] ||
 	absent 'table to compare with'
 # after .TP a line of the command; the options, wherever they stand in such a line
 heads=$(sed 's/\\-/-/g; s/\\f.//g' $page | awk 'tp { print; tp = 0 } /^\.TP/ { tp = 1 }')
-for command in $commands; do
+while read -r command; do
 	grep -qx "\.B redosetup $command" $page || absent "$command in the synopsis"
 	grep -qE "^\.B[IR]? $command( |\$)" <<< "$heads" || absent "paragraph of $command"
-done
+done <<< "$commands"
 for option in $options; do
 	grep -qE -- "--$option([^a-z-]|\$)" <<< "$heads" || absent "paragraph of --$option"
 done

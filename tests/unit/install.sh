@@ -41,7 +41,7 @@ files() {
 }
 
 commands() {
-	sed -n 's/^\t{ "\([a-z]*\)", cmd_.*/\1/p' userspace/tool/redosetup.c
+	sed -n 's/^\t{ "\([a-z]*\)[a-z ]*", cmd_.*/\1/p' userspace/tool/redosetup.c | uniq
 }
 
 units() {
