@@ -112,7 +112,7 @@ starts_not() {
 	grep -qE -- "$text" "$S/err" || fail "nbdkit $*: does not say \"$text\": $(cat "$S/err")"
 }
 starts_not 'full backup' web-thu chain=web since="${id%/*}/9999"
-starts_not 'another tracker.*full backup' web-thu chain=web \
+starts_not 'tracker.*full backup' web-thu chain=web \
 	since="$(cat /proc/sys/kernel/random/uuid)/1"
 starts_not 'chain=' web-thu since="$id"
 starts_not 'change id' web-thu chain=web since=yesterday

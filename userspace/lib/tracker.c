@@ -335,6 +335,7 @@ static int range_end(const struct redo_tracker *t, u64 start, u64 sectors, u64 *
 	return 0;
 }
 
+/* 1: @since is later than @until. */
 static int check_ids(const char *since, const char *until)
 {
 	char uuid[2][REDO_UUID_STR_SIZE];
@@ -349,9 +350,26 @@ static int check_ids(const char *since, const char *until)
 	if (strcmp(uuid[0], uuid[1]))
 		return redo_err(EXDEV, "%s and %s are of two trackers; take a full backup", since,
 				until);
-	if (number[0] > number[1])
-		return redo_err(EINVAL, "%s is later than %s", since, until);
+	return number[0] > number[1] ? 1 : 0;
+}
+
+static int nothing(void *ctx __unused, u64 start __unused, u64 sectors __unused)
+{
 	return 0;
+}
+
+/*
+ * @since is later than @until. Where this tracker does not know @since at all, that is what is
+ * wrong: a disk may have been set back with its tracker, and what came after it is lost.
+ */
+static int wrong_order(struct redo_tracker *t, const char *since, const char *until)
+{
+	char question[REDO_CHANGE_ID_SIZE + 32];
+	int r;
+
+	snprintf(question, sizeof(question), "%s %s %s", REDO_MSG_CBT_QUERY, since, REDO_MSG_NOW);
+	r = ask_ranges(t, question, 0, 1, nothing, NULL);
+	return r ? r : redo_err(EINVAL, "%s is later than %s", since, until);
 }
 
 int redo_tracker_query(struct redo_tracker *t, const char *since, const char *until,
@@ -361,11 +379,13 @@ int redo_tracker_query(struct redo_tracker *t, const char *since, const char *un
 	u64 end;
 	int r = check_ids(since, until);
 
+	begin(t);
+	if (r == 1)
+		r = wrong_order(t, since, until);
 	if (!r)
 		r = range_end(t, start, sectors, &end);
 	if (r)
 		return r;
-	begin(t);
 	snprintf(question, sizeof(question), "%s %s %s", REDO_MSG_CBT_QUERY, since,
 		 until ? until : REDO_MSG_NOW);
 	return ask_ranges(t, question, start, end, fn, ctx);

@@ -62,9 +62,6 @@ static int find_since(struct backup *b, const char *since)
 	if (strcmp(uuid[0], uuid[1]))
 		return redo_err(EXDEV, "%s@%s: --since %s is of another tracker, or tracking was begun anew between; take a full backup",
 				b->info.chain, b->info.snapshot, since);
-	if (from > to)
-		return redo_err(EINVAL, "%s@%s: --since %s is later than the snapshot, %s",
-				b->info.chain, b->info.snapshot, since, b->info.id);
 	b->info.incremental = true;
 	return 0;
 }
