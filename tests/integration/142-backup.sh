@@ -18,7 +18,7 @@ defer forget
 
 mkdisk base 16M
 mkdisk store 16M
-for d in d1 d2 d3 d4 o1 p1; do
+for d in d1 d2 d3 d4 d5 d6 d7 d8 o1 p1; do
 	mkdisk $d 32M
 done
 mkdisk target 24M
@@ -192,4 +192,45 @@ redosetup backup vm@s3 -o "$S/s3full.redo" > /dev/null
 no_view
 redosetup restore -y "$S/r3.img" "$S/s3full.redo" "$S/s4.redo"
 same "$S/r3.img" "$S/s4"
+redosetup activate vm
+
+# ---- a revert: from the branch that was left, and from the point gone back to
+redosetup revert -y vm@s3 --delta "$d5" > /dev/null
+cp --sparse=always "$S/s3" "$S/model"
+holds $dev model
+rio --model "$S/model" $dev "x 10 6 128k" f
+redosetup snapshot vm@s5 --delta "$d6"
+keep s5 model
+redosetup backup vm@s5 --since "$(id_of "$S/said4")" -o "$S/s5from4.redo" > /dev/null
+redosetup backup vm@s5 --since vm@s3 -o "$S/s5from3.redo" > "$S/said5"
+redosetup restore -y "$S/r5.img" "$S"/s[1234].redo "$S/s5from4.redo"
+same "$S/r5.img" "$S/s5"
+redosetup restore -y "$S/r5.img" "$S"/s[123].redo "$S/s5from3.redo"
+same "$S/r5.img" "$S/s5"
+redosetup restore -y "$S/r5.img" "$S"/s[1234].redo "$S/s5from3.redo"
+same "$S/r5.img" "$S/s5"
+
+# ---- all is merged into the base, which changes nothing; then it grows
+redosetup delete -y --all vm 2> /dev/null
+holds $dev model
+redosetup snapshot vm@s6 --delta "$d7"
+keep s6 model
+redosetup backup vm@s6 --since "$(id_of "$S/said5")" -o "$S/s6.redo" > "$S/said6"
+redosetup delete -y vm@s6 2> /dev/null
+grow_disk base 20M
+dmsetup load vm --table "0 40960 redo $base 0 2 cbt $store"
+dmsetup suspend vm
+dmsetup resume vm
+truncate -s 20M "$S/model"
+rio --model "$S/model" $dev "w 15M 2M 8" "w 19M 64k 8" f
+redosetup snapshot vm@s7 --delta "$d8"
+keep s7 model
+redosetup backup vm@s7 --since "$(id_of "$S/said6")" -o "$S/s7.redo" > /dev/null
+redosetup restore -y "$S/r7.img" "$S"/s[123].redo "$S/s5from3.redo" "$S/s6.redo"
+same "$S/r7.img" "$S/s6"
+redosetup restore --since "$(id_of "$S/said6")" "$S/r7.img" "$S/s7.redo"
+same "$S/r7.img" "$S/s7"
+redosetup restore -y "$S/r7.img" "$S"/s[123].redo "$S/s5from3.redo" "$S/s6.redo" "$S/s7.redo"
+same "$S/r7.img" "$S/s7"
+redosetup deactivate vm
 note "s1 $(stat -c %s "$S/s1.redo"), s2 $(stat -c %s "$S/s2.redo"), s3 $(stat -c %s "$S/s3.redo") bytes"
