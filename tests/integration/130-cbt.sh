@@ -14,13 +14,13 @@ K64=65536
 # disks <depth>: an untracked chain of so many deltas, and a blank store
 disks() {
 	local i
-	mkdisk base 64M
+	fresh base 64M
 	mkstore store
 	rio "$base" "w 0 1M 1"
 	mkchain chain "$base"
 	deltas=()
 	for ((i = 1; i <= $1; i++)); do
-		mkdisk "d$i" 96M
+		fresh "d$i" 96M
 		local name=d$i
 		deltas+=("${!name}")
 		reload lsr chain "$base" "${deltas[@]}"
@@ -143,7 +143,7 @@ done
 
 # more than one page
 mkdisk big 320M
-mkdisk d1 352M
+fresh d1 352M
 mkstore store
 mkchain chain "$big" "$d1" -- cbt "$store"
 first=$(id chain)

@@ -11,21 +11,23 @@
 
 dev=/dev/mapper/chain
 
-# stack <n>: base and so many deltas with something in each, tracked; a copy at each point
+# stack <n>: base and so many deltas with something in each, tracked; p<i> is a copy of what
+# the disk was when ids[i] began
 stack() {
 	local i ops j
-	mkdisk base 32M
+	fresh base 32M
 	mkstore store
 	rio "$base" "w 0 32M 1"
 	mkchain chain "$base" -- cbt "$store"
 	deltas=() ids=("$(id chain)")
+	point p0 chain
 	for ((i = 1; i <= $1; i++)); do
-		point "p$((i - 1))" chain
-		mkdisk "d$i" 64M
+		fresh "d$i" 64M
 		local name=d$i
 		deltas+=("${!name}")
 		reload lsr chain "$base" "${deltas[@]}" -- cbt "$store"
 		ids+=("$(id chain)")
+		point "p$i" chain
 		ops=()
 		for ((j = 0; j < 24; j++)); do
 			ops+=("w $((RANDOM * RANDOM % 7900 * 4))k 8k $((i * 1000 + j))")
@@ -38,9 +40,9 @@ stack() {
 pairs() {
 	local i n=${#ids[@]}
 	point now chain
-	for ((i = 0; i < n - 1; i++)); do
+	for ((i = 0; i < n; i++)); do
 		covers chain "${ids[i]}" now "p$i" now
-		((i + 2 >= n)) || covers chain "${ids[i]}" "${ids[i + 1]}" "p$i" "p$((i + 1))"
+		((i + 1 >= n)) || covers chain "${ids[i]}" "${ids[i + 1]}" "p$i" "p$((i + 1))"
 	done
 }
 # under <command>...: while somebody writes
@@ -76,12 +78,12 @@ cbt_is chain ok || fail "$(status chain)"
 reload_shown chain
 [[ $(id chain) == "$id" ]] || fail "the shortened line began an epoch"
 pairs
-# to the base, which is now what d2's point was
-mkdisk r1 64M
+# to the base, which is now what d2 was when it was sealed
+fresh r1 64M
 reload lsr chain "$base" "$r1" -- cbt "$store"
-cmp "/dev/mapper/chain" "$SCRATCH/p2" || fail "the base is not p2"
+cmp "/dev/mapper/chain" "$SCRATCH/p3" || fail "the base is not p3"
 point now chain
-for i in 0 1 2; do
+for i in 0 1 2 3; do
 	covers chain "${ids[i]}" now "p$i" now
 done
 rmdm chain
@@ -108,7 +110,7 @@ rmdm chain
 mkchain chain "$base" -- cbt "$store"
 cbt_is chain ok || fail "passthrough after a merge: $(status chain)"
 pairs
-mkdisk n1 64M
+fresh n1 64M
 reload lsr chain "$base" "$n1" -- cbt "$store"
 rio $dev "w 11M 64k 93" f
 pairs
@@ -132,15 +134,15 @@ message chain merge_throttle 1MiB > /dev/null
 message chain merge "$(uuid_of "$d2")" unshared > /dev/null
 rio $dev "w 12M 256k 94" f
 ids+=("$(message chain cbt_mark during)")
-point p2 chain
-rio $dev "w 13M 256k 95" f
 point p3 chain
-mkdisk s3 64M
+rio $dev "w 13M 256k 95" f
+fresh s3 64M
 reload lsr chain "$base" "$d1" "$d2" "$s3" -- cbt "$store"
 ids+=("$(id chain)")
+point p4 chain
 rio $dev "w 14M 256k 96" f
 pairs
-message chain merge_throttle 100% > /dev/null
+message chain merge_throttle 100 > /dev/null
 merge_ends chain
 pairs
 # a cut in the middle: the merge goes on, and so does the tracking

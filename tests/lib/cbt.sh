@@ -119,7 +119,12 @@ point() {
 	cp --sparse=always "/dev/mapper/$2" "$SCRATCH/$1"
 }
 
-# mkstore <variable> [<size>]: a blank one
+# fresh <variable> <size>: a disk that nobody has written to, also where there was one
+# of that name; mkstore <variable> [<size>]: for a store
+fresh() {
+	rm -f "$SCRATCH/$1.img"
+	mkdisk "$@"
+}
 mkstore() {
-	mkdisk "$1" "${2:-16M}"
+	fresh "$1" "${2:-16M}"
 }
