@@ -322,7 +322,7 @@ static int bring_up(struct redo_chain *c)
 	if (!c->writable)
 		return load_view(c);
 	r = redo_chain_is_passthrough(c) ? redo_track_begin(c) : bring_up_deltas(c);
-	if (!r && c->cbt)
+	if (!r && redo_track_works(c))
 		redo_cbt_open_writes(c->cbt);
 	return r;
 }
