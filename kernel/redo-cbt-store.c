@@ -25,25 +25,39 @@ static u32 magic_of(const void *block)
 
 /* Probing and formatting ---------------------------------------------------- */
 
+/*
+ * A header that no superblock followed was the last thing before a power cut: formatting
+ * writes it after both slots were zeroed, and has not come to an end. Nobody has used that.
+ */
 static int probe_blocks(struct block_device *bdev, void *buf)
 {
-	bool zero = true;
+	bool blank = true, header = false, no_super = true;
 	u64 nr;
 	int r;
 
 	if (redo_io_blocks(bdev) <= REDO_CBT_SUPER_BLOCK_B)
 		return REDO_CBT_PROBE_FOREIGN;
 	for (nr = 0; nr <= REDO_CBT_SUPER_BLOCK_B; nr++) {
+		bool zero;
+
 		r = redo_io_read(bdev, nr, buf);
 		if (r)
 			return r;
-		if (magic_of(buf) == (nr ? REDO_MAGIC_CBT_SUPER : REDO_MAGIC_CBT_HEADER))
+		zero = !memchr_inv(buf, 0, REDO_BLOCK_SIZE);
+		if (!nr) {
+			header = magic_of(buf) == REDO_MAGIC_CBT_HEADER;
+			blank = zero;
+			continue;
+		}
+		if (magic_of(buf) == REDO_MAGIC_CBT_SUPER)
 			return REDO_CBT_PROBE_STORE;
+		no_super &= zero;
 		/* A delta whose first block was wiped is still one. */
-		zero &= nr ? magic_of(buf) != REDO_MAGIC_SUPER : !memchr_inv(buf, 0,
-									     REDO_BLOCK_SIZE);
+		blank &= magic_of(buf) != REDO_MAGIC_SUPER;
 	}
-	return zero ? REDO_CBT_PROBE_BLANK : REDO_CBT_PROBE_FOREIGN;
+	if (header)
+		return no_super ? REDO_CBT_PROBE_BLANK : REDO_CBT_PROBE_STORE;
+	return blank ? REDO_CBT_PROBE_BLANK : REDO_CBT_PROBE_FOREIGN;
 }
 
 int redo_cbt_probe(struct block_device *bdev)

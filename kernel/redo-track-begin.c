@@ -67,12 +67,24 @@ static bool matches_last(struct redo_chain *c, const struct redo_cbt_info *store
 	return true;
 }
 
+/*
+ * Tracking began together with a new delta, and the hand-over was cut off before this one
+ * was sealed, which would have named the store. Nobody has had it since.
+ */
+static bool cut_off_at_first(const struct view *v)
+{
+	return v->store.epoch == 1 && v->store.has_alt &&
+	       same(v->store.alt_uuid, v->store.delta_uuid) &&
+	       same(v->store.link_uuid, v->top.uuid) && same(v->top.tracker_uuid, nil) &&
+	       v->top.generation == v->store.link_generation;
+}
+
 static bool matches_active(struct redo_chain *c, const struct view *v)
 {
 	if (!is_known(&v->store, v->top.uuid))
 		return MISMATCH(c, "it went with delta %pUb, not with %pUb", v->store.link_uuid,
 				v->top.uuid);
-	if (!c->top)
+	if (!c->top || cut_off_at_first(v))
 		return true;
 	if (!same(v->top.tracker_uuid, v->store.uuid))
 		return MISMATCH(c, "delta %pUb was tracked by %pUb, this is %pUb", v->top.uuid,
@@ -217,7 +229,7 @@ static int name_store(struct redo_chain *c, struct view *v)
 {
 	struct redo_tracked t = { .uuid = v->store.uuid, .generation = v->store.generation };
 
-	if (!v->fresh || v->is_new || !c->top)
+	if (!c->top || v->is_new || !(v->fresh || cut_off_at_first(v)))
 		return 0;
 	return redo_delta_set_tracker(c->slot[c->top].delta, &t);
 }

@@ -126,11 +126,21 @@ static void draw_fewer(struct cuts *c, const struct trace *t, const struct playe
 	c->nr = min_u64(c->nr, max);
 }
 
-static void add_random(struct cuts *c, u64 entries, u64 n, struct rng *rng)
+static void add_random(struct cuts *c, u64 first, u64 entries, u64 n, struct rng *rng)
 {
 	for (; n; n--)
-		add_cut(c, rng_percent(rng, 50) ? rng_below(rng, entries + 1) :
+		add_cut(c, rng_percent(rng, 50) ? rng_between(rng, first, entries) :
 			   c->cut[rng_below(rng, c->places)].entry);
+}
+
+/* The store is there when the first mark says so; what lies before is the test's own. */
+static u64 first_cut(const struct trace *t, const struct lw_log *log)
+{
+	u64 i = 0;
+
+	while (t->layout.store_sectors && i < log->nr && !is_mail(t, &log->entry[i]))
+		i++;
+	return i;
 }
 
 void cuts_choose(struct cuts *c, const struct trace *t, const struct player *p,
@@ -142,14 +152,14 @@ void cuts_choose(struct cuts *c, const struct trace *t, const struct player *p,
 
 	memset(c, 0, sizeof(*c));
 	rng_init(&rng, opt->seed, 1);
-	for (i = 0; i <= log->nr; i++)
+	for (i = first_cut(t, log); i <= log->nr; i++)
 		if (player_can_cut(p, i) && (i == log->nr || !is_mail(t, &log->entry[i])))
 			add_cut(c, i);
 	c->places = c->nr;
 	if (!opt->max)
-		add_random(c, log->nr, opt->random, &rng);
+		add_random(c, first_cut(t, log), log->nr, opt->random, &rng);
 	else if (opt->max > c->nr)
-		add_random(c, log->nr, opt->max - c->nr, &rng);
+		add_random(c, first_cut(t, log), log->nr, opt->max - c->nr, &rng);
 	else
 		draw_fewer(c, t, p, opt->max, &rng);
 	qsort(c->cut, c->nr, sizeof(*c->cut), by_entry);

@@ -705,7 +705,7 @@ static void drop_id(void)
 	snprintf(text, sizeof(text), "%.36s/%llu", cbt_now(rec.live[0].dev),
 		 (unsigned long long)rec.trace->id[nr].number);
 	r = cbt_drop(rec.live[0].dev, text);
-	if (r && !(r == ESTALE && workload_store_full(rec.opt->workload)))
+	if (r && !((r == ESTALE || r == ENOSPC) && workload_store_full(rec.opt->workload)))
 		die("recording: cbt_drop: %s", strerror(r));
 }
 
@@ -883,6 +883,7 @@ static void set_up_store(void)
 	fd = blk_open(rec.stack.store->path, true);
 	store_format(fd, rec.opt->sectors, w->block);
 	close(fd);
+	mark_main(TRACE_TICK, 0, 0); /* no cut lies before */
 }
 
 static void set_up(void)
