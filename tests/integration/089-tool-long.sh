@@ -60,6 +60,24 @@ tr '\r' '\n' < "$SCRATCH/bar" > "$SCRATCH/bars"
 grep -qE '^copying \[#{40}\] 100%$' "$SCRATCH/bars" || fail "not full: $(cat "$SCRATCH/bars")"
 twin_is
 
+# a backup and what it is restored to, with the rate and the time that is left
+reads_take 200
+redosetup backup vm@s1 2> "$SCRATCH/err" > "$SCRATCH/backup"
+tail -n 1 "$SCRATCH/err" | grep -q 'full backup' || fail "at the end: $(cat "$SCRATCH/err")"
+sed -i '$d' "$SCRATCH/err"
+grep -qvxE 'backing up vm@s1: [0-9]{1,3}%, [0-9.]+ MiB/s, [0-9]+:[0-9]{2} left' "$SCRATCH/err" &&
+	fail "lines of a backup: $(cat "$SCRATCH/err")"
+[[ -s $SCRATCH/err ]] || fail "a backup shows nothing"
+script -qec "$TOP/build/userspace/redosetup backup vm@s1 -o $SCRATCH/file" /dev/null > "$SCRATCH/bar"
+tr '\r' '\n' < "$SCRATCH/bar" > "$SCRATCH/bars"
+grep -qE '^backing up vm@s1 \[#{40}\] 100%' "$SCRATCH/bars" || fail "not full: $(cat "$SCRATCH/bars")"
+! script -qec "$TOP/build/userspace/redosetup backup vm@s1" /dev/null > "$SCRATCH/bar" ||
+	fail "a backup to a terminal"
+grep -q 'not for a terminal' "$SCRATCH/bar" || fail "to a terminal: $(head -c 200 "$SCRATCH/bar")"
+redosetup restore "$copy" "$SCRATCH/backup" > /dev/null
+rio "$copy" "q 0 8M 1"
+dd if=/dev/zero of="$copy" bs=1M count=8 conv=fsync status=none
+
 # in the background: the caller is let go, and the system log has the rest
 python3 -S -E - "$SCRATCH/syslog" << 'EOF' &
 import socket, sys

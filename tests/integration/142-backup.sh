@@ -63,6 +63,18 @@ same "$S/plain.img" "$S/pmodel"
 # the base is 4 MiB, of which only one is no hole in the end
 [[ $(stat -c %b "$S/plain.img") -le 2100 ]] || fail "the file is not sparse"
 no_view
+
+# what a killed one has left does not matter, what another one writes does
+echo rubbish > "$S/p2.redo.part"
+redosetup backup plain@a -o "$S/p2.redo" > /dev/null
+redosetup restore --verify "$S/plain.img" "$S/p2.redo"
+[[ ! -e $S/p2.redo.part ]] || fail "p2.redo.part is there beside p2.redo"
+exec {lock}> "$S/p3.redo.part"
+flock $lock
+tool_refuses 1 'somebody else' backup plain@a -o "$S/p3.redo"
+exec {lock}>&-
+tool_refuses 1 'is there already' backup plain@a -o "$S/p2.redo" < /dev/null
+
 redosetup deactivate plain
 
 # ---- a full one and two increments

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <signal.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "tool.h"
@@ -25,32 +26,60 @@ static int take_stdout(struct outfile *o)
 	return 0;
 }
 
-int outfile_open(const char *path, struct outfile *o)
+/* Two that write the same file do not meet in it; what a dead one has left goes. */
+static int take_part(struct outfile *o)
+{
+	struct stat mine, there;
+
+	if (flock(o->fd, LOCK_EX | LOCK_NB))
+		return redo_err(errno, "%s: is being written by somebody else", o->name);
+	/* It may have got its name while we opened it. */
+	if (fstat(o->fd, &mine) || stat(o->part, &there) || mine.st_ino != there.st_ino)
+		return redo_err(EBUSY, "%s: was written by somebody else just now", o->name);
+	return ftruncate(o->fd, 0) ? redo_err(errno, "%s: write error: %s", o->name,
+					      strerror(errno)) : 0;
+}
+
+/* What is no file (a pipe, a tape) is written to under its own name. */
+static int choose_part(struct outfile *o)
 {
 	struct stat st;
+	int r = 0;
+
+	if (!stat(o->name, &st)) {
+		if (!S_ISREG(st.st_mode))
+			return 0;
+		r = confirm("%s: is there already and would be replaced", o->name);
+	}
+	snprintf(o->part, sizeof(o->part), "%s" SUFFIX, o->name);
+	return r;
+}
+
+int outfile_open(const char *path, struct outfile *o)
+{
 	int flags = O_WRONLY | O_CLOEXEC, r;
 
 	*o = (struct outfile){ .fd = -1 };
 	signal(SIGPIPE, SIG_IGN);	/* that is an error like any other */
 	if (!path || !strcmp(path, "-"))
 		return take_stdout(o);
-	if (strlen(path) + sizeof(SUFFIX) > sizeof(o->name))
+	if (strlen(path) >= sizeof(o->name))
 		return redo_err(ENAMETOOLONG, "%s: the name is too long", path);
 	redo_copy(o->name, path, sizeof(o->name));
-	redo_copy(o->part, path, sizeof(o->part));
-	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
-		o->part[0] = '\0';	/* a pipe, a tape */
-	} else {
-		r = stat(path, &st) ? 0 : confirm("%s: is there already and would be replaced", path);
-		if (r)
-			return r;
-		strcat(o->part, SUFFIX);
-		flags |= O_CREAT | O_TRUNC;
-	}
-	if (redo_step("write %s", path))
-		return 0;
+	r = choose_part(o);
+	if (r || redo_step("write %s", path))
+		return r;
+	if (o->part[0])
+		flags |= O_CREAT;
 	o->fd = open(o->part[0] ? o->part : path, flags, 0600);
-	return o->fd < 0 ? redo_err(errno, "%s: cannot open: %s", path, strerror(errno)) : 0;
+	if (o->fd < 0)
+		return redo_err(errno, "%s: cannot open: %s", path, strerror(errno));
+	r = o->part[0] ? take_part(o) : 0;
+	if (r) {
+		close(o->fd);	/* what is there is not ours */
+		o->fd = -1;
+	}
+	return r;
 }
 
 /* As redo_backup_write_fn. */
@@ -89,7 +118,7 @@ static int sync_directory(const char *path)
 	return r;
 }
 
-/* Durable, and under its name. */
+/* Durable, and under its name; the lock is held until it has that. */
 int outfile_keep(struct outfile *o)
 {
 	int r = 0;
@@ -97,11 +126,12 @@ int outfile_keep(struct outfile *o)
 	/* A pipe has nothing to be made durable. */
 	if (fsync(o->fd) && errno != EINVAL && errno != EROFS && errno != ENOTSUP)
 		r = -errno;
-	if (close(o->fd) && !r)
-		r = -errno;
-	o->fd = -1;
 	if (!r && o->part[0])
 		r = rename(o->part, o->name) ? -errno : sync_directory(o->name);
+	if (!r) {
+		r = close(o->fd) ? -errno : 0;
+		o->fd = -1;
+	}
 	return r ? redo_err(-r, "%s: write error: %s", o->name, strerror(-r)) : 0;
 }
 

@@ -335,7 +335,7 @@ void read_ahead_stop(struct read_ahead *ra);
 /* outfile.c */
 struct outfile {
 	char name[REDO_TEXT_MAX];
-	char part[REDO_TEXT_MAX];	/* what it is called until it is whole; "": is no file */
+	char part[REDO_TEXT_MAX + 8];	/* what it is called until it is whole; "": is no file */
 	int fd;
 };
 
