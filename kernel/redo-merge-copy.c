@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * One batch of a merge's copies. Neighbours in source and target become one copy, so
- * that long runs are read and written as such; all of a batch are under way together.
- * The pages are the merge's own for as long as there is one, and a write is sent by the
- * merge worker as soon as it sees that the read is over: dm-kcopyd takes pages from the
- * system for every copy, which are cleared first on many hosts, and other work items.
+ * One batch of a merge's copies. Neighbours in the target become one write, wherever they
+ * are read from, and neighbours in the source one read, so that long runs are read and
+ * written as such; all of a batch are under way together. The pages are the merge's own
+ * for as long as there is one, and a write is sent by the merge worker as soon as it sees
+ * that its reads are over: dm-kcopyd takes pages from the system for every copy, which are
+ * cleared first on many hosts, and other work items.
  */
 #include "redo-chain.h"
 
 #define COPY_MAX	2048	/* sectors of one copy: several share the pages; the largest grain */
-#define PIECES		17	/* copies that one call may come to: 16 MiB, and what was gathered */
+#define PIECES		17	/* reads that one call may come to: 16 MiB, and what was gathered */
 
-static void note_error(struct redo_merge_copies *k, int error, u64 grain, u64 len)
+static void __note_error(struct redo_merge_copies *k, int error, u64 grain, u64 len)
 {
+	lockdep_assert_held(&k->lock);
 	if (k->error)
 		return;
 	k->error = error;
@@ -20,39 +22,52 @@ static void note_error(struct redo_merge_copies *k, int error, u64 grain, u64 le
 	k->error_len = len;
 }
 
-/* The lock is held until nothing of @copy is looked at any more. */
-static void copy_end_io(struct bio *bio)
+static void note_error(struct redo_merge_copies *k, int error, u64 grain, u64 len)
+{
+	spin_lock_irq(&k->lock);
+	__note_error(k, error, grain, len);
+	spin_unlock_irq(&k->lock);
+}
+
+/* The worker has something to do with it. The lock is held until nothing of it is looked at. */
+static void __copy_ended(struct redo_merge_copy *copy)
+{
+	struct redo_merge_copies *k = copy->k;
+
+	lockdep_assert_held(&k->lock);
+	list_add_tail(&copy->list, &k->ended);
+	wake_up(&k->wait);
+}
+
+static void read_end_io(struct bio *bio)
+{
+	struct redo_merge_read *read = bio->bi_private;
+	struct redo_merge_copies *k = read->copy->k;
+	blk_status_t status = bio->bi_status;
+	unsigned long flags;
+
+	bio_put(bio);	/* before the worker may be done with all of it */
+	spin_lock_irqsave(&k->lock, flags);
+	if (status) {
+		__note_error(k, -EIO, read->grain, read->len);
+		read->copy->failed = true;
+	}
+	if (!--read->copy->reads)
+		__copy_ended(read->copy);
+	spin_unlock_irqrestore(&k->lock, flags);
+}
+
+static void write_end_io(struct bio *bio)
 {
 	struct redo_merge_copy *copy = bio->bi_private;
 	struct redo_merge_copies *k = copy->k;
 	unsigned long flags;
 
 	spin_lock_irqsave(&k->lock, flags);
-	list_add_tail(&copy->list, &k->ended);
-	wake_up(&k->wait);
+	if (bio->bi_status)
+		__note_error(k, -EIO, copy->grain, copy->len);
+	__copy_ended(copy);
 	spin_unlock_irqrestore(&k->lock, flags);
-}
-
-static void set_bio(struct redo_merge_copy *copy, sector_t sector, sector_t count)
-{
-	struct bio *bio = copy->bio;
-
-	bio->bi_iter.bi_sector = sector;
-	bio->bi_iter.bi_size = count << SECTOR_SHIFT;
-	bio->bi_private = copy;
-	bio->bi_end_io = copy_end_io;
-}
-
-/* The same pages again, which the bio still names. */
-static void write_back(struct redo_merge_copy *copy)
-{
-	unsigned short n = copy->bio->bi_vcnt;
-
-	copy->writes = true;
-	bio_reset(copy->bio, copy->to.bdev, REQ_OP_WRITE);
-	copy->bio->bi_vcnt = n;
-	set_bio(copy, copy->to.sector, copy->to.count);
-	submit_bio(copy->bio);
 }
 
 static void finish(struct redo_merge_copies *k, struct redo_merge_copy *copy)
@@ -65,7 +80,7 @@ static void finish(struct redo_merge_copies *k, struct redo_merge_copy *copy)
 	k->pending--;
 }
 
-/* Until something has ended: reads become writes, writes are over. */
+/* Until something has ended: where all is read the write goes, writes are over. */
 static void go_on(struct redo_merge_copies *k)
 {
 	struct redo_merge_copy *copy;
@@ -77,56 +92,101 @@ static void go_on(struct redo_merge_copies *k)
 	spin_unlock_irq(&k->lock);
 	while ((copy = list_first_entry_or_null(&ended, struct redo_merge_copy, list))) {
 		list_del(&copy->list);
-		if (copy->bio->bi_status)
-			note_error(k, -EIO, copy->grain, copy->len);
-		if (copy->bio->bi_status || copy->writes)
+		if (copy->failed || copy->writes) {
 			finish(k, copy);
-		else
-			write_back(copy);
+			continue;
+		}
+		copy->writes = true;
+		submit_bio(copy->bio);
 	}
 }
 
-/* With nothing under way there always is one: the set keeps some. */
+/* For a write, which holds the pages. With nothing under way there is one: the set keeps some. */
 static struct bio *get_bio(struct redo_merge_copies *k, unsigned short pages)
 {
 	struct bio *bio;
 
 	while (1) {
-		bio = bio_alloc_bioset(k->from.bdev, pages, REQ_OP_READ,
-				       GFP_NOWAIT | __GFP_NOWARN, &k->bs);
+		bio = bio_alloc_bioset(k->to.bdev, pages, REQ_OP_WRITE,
+				       GFP_NOWAIT | __GFP_NOWARN, &k->writes);
 		if (bio)
 			return bio;
 		go_on(k);
 	}
 }
 
-static void send(struct redo_merge_copies *k)
+static struct bio *make_write(struct redo_merge_copies *k, struct redo_merge_copy *copy)
 {
 	unsigned int pages = DIV_ROUND_UP(k->to.count, PAGE_SECTORS), i, size;
-	struct redo_merge_copy *copy;
 	sector_t left = k->to.count;
+	struct bio *bio;
 
-	if (!k->len)
-		return;
 	while (k->nr_free < pages)
 		go_on(k);
-	copy = &k->c->merge.buf->copy[k->n++];
-	copy->k = k;
-	copy->grain = k->grain;
-	copy->len = k->len;
-	copy->to = k->to;
-	copy->writes = false;
-	copy->bio = get_bio(k, pages);
+	bio = get_bio(k, pages);
 	for (i = 0; i < pages; i++, left -= size) {
 		size = min_t(sector_t, left, PAGE_SECTORS);
-		__bio_add_page(copy->bio, k->page[--k->nr_free], size << SECTOR_SHIFT, 0);
+		__bio_add_page(bio, k->page[--k->nr_free], size << SECTOR_SHIFT, 0);
 	}
-	set_bio(copy, k->from.sector, k->from.count);
-	k->len = 0;
-	k->c->merge.sectors += k->to.count;
-	k->to.count = 0;	/* it is asked for how much is gathered */
+	bio->bi_iter.bi_sector = k->to.sector;
+	bio->bi_private = copy;
+	bio->bi_end_io = write_end_io;
+	return bio;
+}
+
+/*
+ * Into the copy's pages, @at sectors from their start on. Bios of reads come back by
+ * themselves when they end, so that waiting for one does not wait for this thread.
+ */
+static void send_read(struct redo_merge_copies *k, struct redo_merge_copy *copy,
+		      struct redo_merge_read *read, sector_t at)
+{
+	unsigned int off = (at % PAGE_SECTORS) << SECTOR_SHIFT;
+	unsigned int size, left = read->from.count << SECTOR_SHIFT;
+	struct bio_vec *page = &copy->bio->bi_io_vec[at / PAGE_SECTORS];
+	struct bio *bio;
+
+	read->copy = copy;
+	bio = bio_alloc_bioset(read->from.bdev, DIV_ROUND_UP(off + left, PAGE_SIZE), REQ_OP_READ,
+			       GFP_NOIO, &k->reads);
+	for (; left; left -= size, off = 0, page++) {
+		size = min_t(unsigned int, left, PAGE_SIZE - off);
+		__bio_add_page(bio, page->bv_page, size, off);
+	}
+	bio->bi_iter.bi_sector = read->from.sector;
+	bio->bi_private = read;
+	bio->bi_end_io = read_end_io;
+	submit_bio(bio);
+}
+
+static void send(struct redo_merge_copies *k)
+{
+	struct redo_merge_buf *buf = k->c->merge.buf;
+	struct redo_merge_read *last;
+	struct redo_merge_copy *copy;
+	sector_t at = 0, count;
+	u32 i;
+
+	if (k->first == k->n)
+		return;
+	last = &buf->read[k->n - 1];
+	copy = &buf->copy[k->nr_copies++];
+	copy->k = k;
+	copy->grain = buf->read[k->first].grain;
+	/* In a delta's units they may lie apart in the chain: all from the first to the last. */
+	copy->len = last->grain + last->len - copy->grain;
+	copy->reads = k->n - k->first;
+	copy->failed = false;
+	copy->writes = false;
+	copy->bio = make_write(k, copy);
 	k->pending++;
-	submit_bio(copy->bio);
+	k->c->merge.sectors += k->to.count;
+	for (i = k->first; i < k->n; i++, at += count) {
+		count = buf->read[i].from.count;
+		send_read(k, copy, &buf->read[i], at);
+	}
+	k->first = k->n;
+	k->to.count = 0;	/* it is asked for how much is gathered */
 }
 
 int redo_copies_create(struct redo_merge_copies *k)
@@ -138,7 +198,8 @@ int redo_copies_create(struct redo_merge_copies *k)
 	spin_lock_init(&k->lock);
 	init_waitqueue_head(&k->wait);
 	INIT_LIST_HEAD(&k->ended);
-	r = bioset_init(&k->bs, 4, 0, BIOSET_NEED_BVECS);
+	r = bioset_init(&k->reads, 4, 0, BIOSET_NEED_BVECS) ?:
+	    bioset_init(&k->writes, 4, 0, BIOSET_NEED_BVECS);
 	while (!r && k->nr_free < REDO_MERGE_PAGES) {
 		k->page[k->nr_free] = alloc_page(GFP_NOIO);
 		if (!k->page[k->nr_free])
@@ -155,14 +216,17 @@ void redo_copies_destroy(struct redo_merge_copies *k)
 {
 	while (k->nr_free)
 		__free_page(k->page[--k->nr_free]);
-	bioset_exit(&k->bs);
+	bioset_exit(&k->writes);
+	bioset_exit(&k->reads);
 }
 
 void redo_copies_start(struct redo_merge_copies *k, struct redo_chain *c)
 {
 	k->c = c;
 	k->n = 0;
-	k->len = 0;
+	k->first = 0;
+	k->nr_copies = 0;
+	k->to.count = 0;
 	k->error = 0;
 	k->error_grain = 0;
 	k->error_len = 0;
@@ -177,29 +241,33 @@ static sector_t grains_end(struct redo_chain *c, u64 grain, u64 len, u32 to_slot
 	return to_slot ? end : min_t(sector_t, end, c->len);
 }
 
-static bool continues(const struct redo_merge_copies *k, const struct dm_io_region *from,
-		      const struct dm_io_region *to)
+/* Does @next go on where @region ends? */
+static bool continues(const struct dm_io_region *region, const struct dm_io_region *next)
 {
-	return k->len && from->bdev == k->from.bdev && to->bdev == k->to.bdev &&
-	       k->from.sector + k->from.count == from->sector &&
-	       k->to.sector + k->to.count == to->sector &&
-	       k->to.count + to->count <= COPY_MAX;
+	return next->bdev == region->bdev && region->sector + region->count == next->sector;
 }
 
 static void add_piece(struct redo_merge_copies *k, u64 grain, u64 len,
 		      const struct dm_io_region *from, const struct dm_io_region *to)
 {
-	if (continues(k, from, to)) {
-		k->from.count += from->count;
-		k->to.count += to->count;
-		k->len += len;
+	struct redo_merge_read *read = k->c->merge.buf->read;
+
+	if (k->first != k->n &&
+	    (!continues(&k->to, to) || k->to.count + to->count > COPY_MAX))
+		send(k);
+	if (k->first == k->n) {
+		k->to = *to;
+		k->to.count = 0;
+	}
+	k->to.count += to->count;
+	/* What is no neighbour in the chain is another range, if it cannot be read. */
+	if (k->first != k->n && continues(&read[k->n - 1].from, from) &&
+	    read[k->n - 1].grain + read[k->n - 1].len == grain) {
+		read[k->n - 1].from.count += from->count;
+		read[k->n - 1].len += len;
 		return;
 	}
-	send(k);
-	k->from = *from;
-	k->to = *to;
-	k->grain = grain;
-	k->len = len;
+	read[k->n++] = (struct redo_merge_read) { .from = *from, .grain = grain, .len = len };
 }
 
 static void add(struct redo_merge_copies *k, u64 grain, u64 len, u64 word, u32 to_slot, u64 to_phys)

@@ -40,13 +40,20 @@ enum redo_merge_run {
 
 struct redo_merge_copies;
 
-/* One copy. */
+/* One copy: a write, and what is read for it. */
 struct redo_merge_copy {
 	struct redo_merge_copies *k;
 	struct list_head list;		/* k->ended */
-	struct bio *bio;
-	bool writes;			/* the read is over */
-	struct dm_io_region to;
+	struct bio *bio;		/* the write; it has the pages */
+	u32 reads;			/* that are not over; k->lock */
+	bool failed;			/* one of them has; k->lock */
+	bool writes;			/* the reads are over */
+	u64 grain, len;
+};
+
+struct redo_merge_read {
+	struct redo_merge_copy *copy;
+	struct dm_io_region from;
 	u64 grain, len;
 };
 
@@ -57,13 +64,13 @@ struct redo_merge_copies {
 	struct list_head ended;		/* reads or writes that are over; lock */
 	wait_queue_head_t wait;
 	u32 pending;
-	int error;			/* of one that failed, and its range */
+	int error;			/* of one that failed, and its range; lock */
 	u64 error_grain, error_len;
-	struct dm_io_region from, to;	/* gathered, not sent yet */
-	u64 grain, len;			/* of it */
-	u32 n;				/* sent */
+	struct dm_io_region to;		/* gathered, not sent yet: where it goes, ... */
+	u32 first, n;			/* ... and its reads; those before have been sent */
+	u32 nr_copies;			/* sent */
 	struct blk_plug plug;
-	struct bio_set bs;
+	struct bio_set reads, writes;
 	struct page *page[REDO_MERGE_PAGES];	/* those that no copy has */
 	u32 nr_free;
 };
@@ -72,6 +79,7 @@ struct redo_merge_copies {
 struct redo_merge_buf {
 	struct redo_merge_copies copies;
 	struct redo_merge_copy copy[REDO_MERGE_COPIES];
+	struct redo_merge_read read[REDO_MERGE_COPIES];
 	struct redo_change change[REDO_MERGE_COPIES];
 	u32 n_changes;
 	u64 source[REDO_FANOUT];	/* words of a leaf */
