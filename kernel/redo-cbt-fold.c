@@ -196,12 +196,13 @@ static int fold_root(struct redo_cbt_store *st, struct redo_cbt_map *map)
 
 /* The fold ----------------------------------------------------------------- */
 
-static u64 blocks_needed(struct redo_cbt_map *map)
+/* Blocks that writing @pages takes. */
+static u64 blocks_for(struct redo_cbt_map *map, const unsigned long *pages)
 {
 	unsigned long index, d = ULONG_MAX;
 	u64 n = 0;
 
-	for_each_set_bit(index, map->folding, map->nr_pages) {
+	for_each_set_bit(index, pages, map->nr_pages) {
 		n++;
 		if (index / REDO_FANOUT != d)
 			n++;
@@ -210,19 +211,34 @@ static u64 blocks_needed(struct redo_cbt_map *map)
 	return n ? n + 1 : 0;
 }
 
+/* What the maps that were picked need; those whose records are gone need nothing. */
+static u64 blocks_needed(struct redo_cbt_store *st)
+{
+	struct redo_cbt_map *map;
+	u64 n = 0;
+
+	mutex_lock(&st->mutex);
+	list_for_each_entry(map, &st->maps, list)
+		if (map->picked && redo_cbt_rec_find(st, map->number))
+			n += blocks_for(map, map->folding);
+	mutex_unlock(&st->mutex);
+	return n;
+}
+
 /*
- * Take down what is dirty, and where the journal is. jmutex held: no page comes or goes,
- * no mark is on its way from the journal to memory.
+ * Take down what is dirty in @only, or in all, and where the journal is. jmutex held: no page
+ * comes or goes, no mark is on its way from the journal to memory.
  */
-static u64 pick(struct redo_cbt_store *st, u64 *seq)
+static u64 pick(struct redo_cbt_store *st, struct redo_cbt_map *only)
 {
 	struct redo_cbt_map *map;
 	unsigned long index;
-	u64 needed = 0;
 
 	lockdep_assert_held(&st->jmutex);
 	list_for_each_entry(map, &st->maps, list) {
-		map->picked = true;
+		map->picked = !only || map == only;
+		if (!map->picked)
+			continue;
 		map->gained = 0;
 		map->new_root.kind = REDO_PTR_HOLE;
 		bitmap_zero(map->dir_dirty, REDO_FANOUT);
@@ -232,10 +248,8 @@ static u64 pick(struct redo_cbt_store *st, u64 *seq)
 			/* A full barrier: pairs with make_dirty(). */
 			test_and_clear_bit(index, map->dirty);
 		}
-		needed += blocks_needed(map);
 	}
-	*seq = st->next_seq;
-	return needed;
+	return only ? st->sb.replay_seq : st->next_seq;
 }
 
 static int fold_map(struct redo_cbt_store *st, struct redo_cbt_map *map)
@@ -371,22 +385,26 @@ static struct redo_cbt_map *map_after(struct redo_cbt_store *st, struct redo_cbt
 	return next == &st->maps ? NULL : list_entry(next, struct redo_cbt_map, list);
 }
 
-int redo_cbt_fold(struct redo_cbt_store *st, bool explicit)
+static int make_space(struct redo_cbt_store *st)
+{
+	int r = 0;
+
+	while (!r && !redo_cbt_space_has(st, blocks_needed(st)))
+		r = redo_cbt_space_give(st);
+	return r;
+}
+
+/* @only: that map, and the journal's marks stay. NULL: everything. */
+static int fold(struct redo_cbt_store *st, struct redo_cbt_map *only, bool explicit)
 {
 	struct redo_cbt_map *map;
-	u64 seq, needed;
+	u64 seq;
 	int r;
 
-	lockdep_assert_held(&st->fold_mutex);
-	r = redo_cbt_space_know(st);
-	if (r)
-		return r;
 	mutex_lock(&st->jmutex);
-	needed = pick(st, &seq);
+	seq = pick(st, only);
 	mutex_unlock(&st->jmutex);
-	r = needed ? redo_cbt_space_make(st, needed) : 0;
-	if (r == -ENOSPC)
-		redo_cbt_break(&st->c, REDO_CBT_BREAK_SPACE);
+	r = make_space(st);
 	redo_cbt_write_begin(st);
 	for (map = map_after(st, NULL); map && !r; map = map_after(st, map))
 		if (wants_fold(st, map))
@@ -400,6 +418,45 @@ int redo_cbt_fold(struct redo_cbt_store *st, bool explicit)
 	if (r)
 		redo_cbt_break(&st->c, redo_cbt_reason_of(r));
 	return r;
+}
+
+/* An ended epoch with something to write, and not enough space for all of them at once. */
+static struct redo_cbt_map *first_of_many(struct redo_cbt_store *st)
+{
+	struct redo_cbt_map *map, *first = NULL;
+	u64 n = 0;
+
+	mutex_lock(&st->jmutex);
+	list_for_each_entry(map, &st->maps, list) {
+		u64 blocks = blocks_for(map, map->dirty);
+
+		n += blocks;
+		if (blocks && !first && map != st->cur)
+			first = map;
+	}
+	mutex_unlock(&st->jmutex);
+	return redo_cbt_space_has(st, n) ? NULL : first;
+}
+
+/*
+ * All at once, if there is space for it. Else those that have ended go first, one by one,
+ * since only what is settled can be joined.
+ */
+int redo_cbt_fold(struct redo_cbt_store *st, bool explicit)
+{
+	struct redo_cbt_map *map;
+	int r;
+
+	lockdep_assert_held(&st->fold_mutex);
+	r = redo_cbt_space_know(st);
+	if (r)
+		return r;
+	while ((map = first_of_many(st))) {
+		r = fold(st, map, false);
+		if (r)
+			return r;
+	}
+	return fold(st, NULL, explicit);
 }
 
 /* In the background -------------------------------------------------------- */

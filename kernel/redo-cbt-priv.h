@@ -255,8 +255,10 @@ int redo_cbt_space_init(struct redo_cbt_store *st);	/* no lock; -ENOMEM */
 void redo_cbt_space_exit(struct redo_cbt_store *st);	/* no lock */
 /* Make sure that it is known what is free. */
 int redo_cbt_space_know(struct redo_cbt_store *st);
-/* Have @blocks free, by joining and dropping. -ENOSPC: no way. */
-int redo_cbt_space_make(struct redo_cbt_store *st, u64 blocks);
+/* Are so many free? redo_cbt_space_know() was called. */
+bool redo_cbt_space_has(struct redo_cbt_store *st, u64 blocks);
+/* Join the two oldest records, or drop the oldest. -ENOSPC: there is only the current one. */
+int redo_cbt_space_give(struct redo_cbt_store *st);
 /* 0: none is free. */
 u64 redo_cbt_space_alloc(struct redo_cbt_store *st);
 /* The oldest record's number; 0: there is none. Takes mutex. */

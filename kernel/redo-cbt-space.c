@@ -310,24 +310,23 @@ u64 redo_cbt_oldest(struct redo_cbt_store *st)
 	return number;
 }
 
-int redo_cbt_space_make(struct redo_cbt_store *st, u64 blocks)
+bool redo_cbt_space_has(struct redo_cbt_store *st, u64 blocks)
+{
+	lockdep_assert_held(&st->fold_mutex);
+	if (st->nr_free < blocks)
+		reclaim(st);
+	return st->nr_free >= blocks;
+}
+
+int redo_cbt_space_give(struct redo_cbt_store *st)
 {
 	int r;
 
 	lockdep_assert_held(&st->fold_mutex);
-	r = redo_cbt_space_know(st);
-	if (r)
-		return r;
-	reclaim(st);
-	while (st->nr_free < blocks) {
-		if (redo_cbt_over(st))
-			return -EUCLEAN;
-		r = redo_cbt_join(st, redo_cbt_oldest(st), true);
-		if (r == -EAGAIN || r == -ENOSPC || r == -EUCLEAN || r == -EIO)
-			r = drop_oldest(st);
-		if (r)
-			return r;
-		reclaim(st);
-	}
-	return 0;
+	if (redo_cbt_over(st))
+		return -EUCLEAN;
+	r = redo_cbt_join(st, redo_cbt_oldest(st), true);
+	if (r == -EAGAIN || r == -ENOSPC || r == -EUCLEAN || r == -EIO)
+		r = drop_oldest(st);
+	return r ?: redo_cbt_space_know(st);
 }

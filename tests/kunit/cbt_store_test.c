@@ -767,6 +767,7 @@ static struct ctx *new_ctx(struct kunit *test, const struct params *p)
 	struct ctx *c = vzalloc(sizeof(*c));
 
 	KUNIT_ASSERT_NOT_NULL(test, c);
+	test->priv = c;
 	setup(c, test, p);
 	return c;
 }
@@ -784,13 +785,19 @@ static void free_oracle(struct ctx *c)
 	c->maybe_drop = false;
 }
 
-static void free_ctx(struct ctx *c)
+static void free_ctx(struct kunit *test)
 {
+	struct ctx *c = test->priv;
+
+	if (!c)
+		return;
+	test->priv = NULL;
 	if (c->cbt)
 		close_it(c);
 	redo_cbt_budget_forced = 0;
 	redo_cbt_pages_over = 2 * CBT_WANTS + 8;
-	redo_test_disk_free(c->disk);
+	if (c->disk)
+		redo_test_disk_free(c->disk);
 	free_oracle(c);
 	kvfree(c->got);
 	kvfree(c->must);
@@ -869,17 +876,17 @@ static void cbt_model(struct kunit *test)
 	kunit_info(test, "%s: epoch %llu, %llu writes, %llu held, %llu queries (%llu stale), %llu crashes (%llu lost)\n",
 		   p->name, c->now, c->st_admits, c->st_holds, c->st_queries, c->st_stale,
 		   c->st_crashes, c->st_lost);
-	free_ctx(c);
 }
 
 static struct kunit_case redo_cbt_store_cases[] = {
-	KUNIT_CASE_PARAM(cbt_model, models_gen_params),
+	KUNIT_CASE_PARAM_ATTR(cbt_model, models_gen_params, { .speed = KUNIT_SPEED_SLOW }),
 	{}
 };
 
 static struct kunit_suite redo_cbt_store_suite = {
 	.name = "redo-cbt-store",
 	.test_cases = redo_cbt_store_cases,
+	.exit = free_ctx,
 };
 
 kunit_test_suite(redo_cbt_store_suite);
