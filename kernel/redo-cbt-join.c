@@ -327,6 +327,6 @@ int redo_cbt_join(struct redo_cbt_store *st, u64 number, bool for_space)
 		r = join_roots(&j);
 	r = r ?: make_record(&j, for_space);
 	if (r || damaged)
-		st->walk = true;
+		WRITE_ONCE(st->walk, true);
 	return r;
 }

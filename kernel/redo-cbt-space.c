@@ -220,17 +220,20 @@ static int walk(struct redo_cbt_store *st)
 	int r;
 
 	do {
+		/* First: a record may be dropped while we walk. */
+		WRITE_ONCE(st->walk, false);
 		r = walk_all(st, st->node[0]);
 	} while (r == -EAGAIN);
-	if (r)
+	if (r) {
+		WRITE_ONCE(st->walk, true);
 		return r;
+	}
 	down_write(&st->readers);
 	swap(st->used, st->walked);
 	bitmap_zero(st->pend, st->nr_space);
 	up_write(&st->readers);
 	st->nr_pend = 0;
 	st->nr_free = st->nr_space - bitmap_weight(st->used, st->nr_space);
-	st->walk = false;
 	tell(st);
 	return 0;
 }
@@ -239,7 +242,7 @@ int redo_cbt_space_know(struct redo_cbt_store *st)
 {
 	lockdep_assert_held(&st->fold_mutex);
 	look_at_size(st);
-	return st->walk ? walk(st) : 0;
+	return READ_ONCE(st->walk) ? walk(st) : 0;
 }
 
 /* Allocation --------------------------------------------------------------- */

@@ -22,6 +22,10 @@ module_param(cbt_scale, uint, 0444);
 static u64 cbt_seed = 1;
 module_param(cbt_seed, ullong, 0444);
 
+static char *cbt_case;
+module_param(cbt_case, charp, 0444);
+MODULE_PARM_DESC(cbt_case, "Run this case of the model only");
+
 #define EPOCHS	400	/* of one test */
 
 struct params {
@@ -231,7 +235,9 @@ static bool do_writes(struct ctx *c, u32 n)
 			wrote(c, one);
 			held--;
 		} else {
-			KUNIT_EXPECT_LT(c->test, ++rounds, 2000U);
+			/* All come again after each batch, and not all find their page. */
+			if (++rounds == 2000 + 50 * n)
+				KUNIT_FAIL(c->test, "%u of %u bios do not get through", held, n);
 			redo_cbt_hold(c->cbt, bio, start, end);
 		}
 	}
@@ -469,8 +475,9 @@ static void check_answer(struct ctx *c, u64 from, u64 to, u64 lo, u64 hi, bool e
 		bool got = test_bit(bit, c->got);
 
 		if (test_bit(bit, c->must) && !got && !n_bad++)
-			KUNIT_FAIL(c->test, "%llu..%llu of %llu: block %lu is missing (%s)", from,
-				   to, c->now, bit, c->p->name);
+			KUNIT_FAIL(c->test, "%llu..%llu of %llu: block %lu is missing (%s%s)", from,
+				   to, c->now, bit, c->epoch[from].map ? "implied, " : "",
+				   c->p->name);
 		if (exact && got && !test_bit(bit, c->may) && !n_bad++)
 			KUNIT_FAIL(c->test, "%llu..%llu of %llu: block %lu has not changed (%s)",
 				   from, to, c->now, bit, c->p->name);
@@ -559,12 +566,12 @@ static bool do_drop(struct ctx *c)
 		return true;
 	/* It answers no more; and whoever ends or begins there gets more than he needs. */
 	c->epoch[id].joined = true;
-	if (id == c->first) {
-		c->first++;
-		KUNIT_EXPECT_EQ(c->test, ask(c, id, 0, 0, sectors_of(c)), -ESTALE);
-	} else if (!c->tight) {
-		KUNIT_EXPECT_EQ(c->test, ask(c, id, 0, 0, sectors_of(c)), -ESTALE);
+	if (id == c->first || !c->tight) {
+		r = ask(c, id, 0, 0, sectors_of(c));
+		KUNIT_EXPECT_TRUE_MSG(c->test, r == -ESTALE || is_broken(c), "dropped: %d", r);
 	}
+	if (id == c->first)
+		c->first++;
 	return true;
 }
 
@@ -845,9 +852,12 @@ static void renew(struct ctx *c)
 static void cbt_model(struct kunit *test)
 {
 	const struct params *p = test->param_value;
-	struct ctx *c = new_ctx(test, p);
+	struct ctx *c;
 	u32 i;
 
+	if (cbt_case && strcmp(cbt_case, p->name))
+		kunit_skip(test, "not asked for");
+	c = new_ctx(test, p);
 	open_it(c);
 	KUNIT_ASSERT_TRUE(test, start_it(c, false));
 	for (i = 0; i < p->ops * cbt_scale && !test->status; i++) {
