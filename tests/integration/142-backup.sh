@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.12
-# timeout: 300
+# kernels: uml
+# timeout: 400
 #
 # redosetup backup and restore: what comes back is byte for byte the snapshot, from a full
 # backup and from its increments, with a snapshot deleted between; and what is cut off,
