@@ -185,6 +185,27 @@ nothing 'another tracker' "$S/n2.img" "$S/t1.redo" "$S/s2.redo"
 # what is in use
 tool_refuses 1 "$base.*--force" restore -y "$base" "$S/s1.redo"
 
+# a disk that fails, on either side
+mkdisk ebase 4M
+mkdisk e1 32M
+mkdm bad <<- END
+	0 6144 linear $ebase 0
+	6144 8 error
+	6152 2040 linear $ebase 6152
+END
+redosetup init broken /dev/mapper/bad
+defer rmdm broken
+redosetup snapshot broken@a --delta "$e1"
+log_mark 'a read error is expected'
+tool_refuses 1 'broken@a: read error near byte 3145728' backup broken@a -o "$S/x"
+[[ ! -e $S/x && ! -e $S/x.part ]] || fail "a backup that failed has left a file"
+no_view
+redosetup deactivate broken
+tool_refuses 1 'write error.*NOT RESTORED' restore -y /dev/mapper/bad "$S/plain.redo"
+rmdm bad
+redosetup restore -y "$ebase" "$S/plain.redo"
+restored pmodel "$ebase"
+
 # ---- interrupted: nothing is left
 mkfifo "$S/pipe"
 redosetup backup vm@s1 -o "$S/pipe" > /dev/null 2> "$S/err" & writer=$!
