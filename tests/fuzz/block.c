@@ -133,7 +133,108 @@ static void journal(void)
 	must(!memcmp(in.byte, out.byte, REDO_BLOCK_SIZE));
 }
 
-static void (*const structure[])(void) = { super, label, unit, words, node, journal };
+/* Of a tracking store ------------------------------------------------------------ */
+
+static void cbt_header(void)
+{
+	u8 uuid[REDO_UUID_SIZE];
+	u32 sectors;
+
+	if (redo_cbt_unpack_header(in.byte, uuid, &sectors))
+		return;
+	must(redo_cbt_block_sectors_ok(sectors));
+	redo_cbt_pack_header(out.byte, uuid, sectors, 0);
+	must(!redo_cbt_unpack_header(out.byte, uuid, &sectors));
+}
+
+static void cbt_super(void)
+{
+	struct redo_cbt_super sb, sb2;
+	u8 slot;
+
+	for (slot = 0; slot < 2; slot++) {
+		u64 bits;
+
+		if (redo_cbt_unpack_super(in.byte, slot, &sb))
+			continue;
+		redo_cbt_pack_super(out.byte, &sb);
+		must(!redo_cbt_unpack_super(out.byte, slot, &sb2));
+		must(!memcmp(&sb, &sb2, sizeof(sb)));
+		redo_cbt_pack_super(again.byte, &sb2);
+		must(!memcmp(out.byte, again.byte, REDO_BLOCK_SIZE));
+		bits = redo_cbt_nr_bits(sb.virtual_sectors, sb.block_sectors);
+		must(bits && bits <= REDO_CBT_BITS_MAX);
+		must(redo_cbt_nr_pages(bits) <= REDO_CBT_PAGES_MAX);
+		must(redo_cbt_min_blocks(sb.virtual_sectors, sb.block_sectors) >
+		     redo_cbt_full_blocks(sb.virtual_sectors, sb.block_sectors));
+		must(strlen(redo_cbt_break_str(sb.break_reason)));
+	}
+}
+
+static void cbt_table(void)
+{
+	const struct redo_cbt_disk_table *t = (const void *)in.byte;
+	struct redo_cbt_disk_record dr;
+	struct redo_cbt_record r, r2;
+	u32 i;
+
+	for (i = 0; i < REDO_CBT_RECORDS_PER_BLOCK; i++) {
+		if (redo_cbt_unpack_record(&t->record[i], &r))
+			continue;
+		must(r.first && r.first <= r.number);
+		must(!r.label[0] || redo_cbt_label_valid(r.label));
+		must(strcmp(redo_cbt_kind_str(r.kind), "unknown"));
+		redo_cbt_pack_record(&dr, &r);
+		must(!redo_cbt_unpack_record(&dr, &r2));
+		must(r.number == r2.number && r.first == r2.first && r.soft == r2.soft &&
+		     r.back_to == r2.back_to && r.flags == r2.flags && r.kind == r2.kind &&
+		     r.blocks_set == r2.blocks_set && !strcmp(r.label, r2.label));
+	}
+}
+
+static void cbt_node(void)
+{
+	struct redo_header h;
+	struct redo_ptr p;
+
+	redo_unpack_header((const void *)in.byte, &h);
+	p = (struct redo_ptr){ .blocknr = h.blocknr, .kind = REDO_PTR_BLOCK,
+			       .gen_tag = h.generation & REDO_GEN_TAG_MASK };
+	if (redo_cbt_check_node(in.byte, redo_cbt_node_magic(h.level), h.uuid, &p, h.level,
+				h.place))
+		return;
+	memcpy(out.byte, in.byte, REDO_BLOCK_SIZE);
+	redo_cbt_seal_node(out.byte, redo_cbt_node_magic(h.level), h.uuid, h.blocknr,
+			   h.generation, h.level, h.place);
+	must(!redo_cbt_check_node(out.byte, redo_cbt_node_magic(h.level), h.uuid, &p, h.level,
+				  h.place));
+}
+
+static void cbt_journal(void)
+{
+	const struct redo_cbt_disk_journal *j = (const void *)in.byte;
+	struct redo_cbt_journal_header jh;
+	struct redo_cbt_disk_mark dm;
+	struct redo_cbt_mark m;
+	u32 i;
+
+	if (redo_cbt_check_journal(in.byte, uuid_of(in.byte), own_address(in.byte), &jh))
+		return;
+	must(jh.count && jh.count <= REDO_CBT_MARKS_PER_BLOCK && jh.epoch && jh.seq);
+	for (i = 0; i < jh.count; i++) {
+		if (redo_cbt_unpack_mark(&j->mark[i], &m))
+			continue;
+		must(m.count && m.first + m.count > m.first &&
+		     m.first + m.count <= REDO_CBT_BITS_MAX);
+		redo_cbt_pack_mark(&dm, &m);
+		must(!memcmp(&dm, &j->mark[i], sizeof(dm)));
+	}
+}
+
+static void (*const structure[])(void) = {
+	super, label, unit, words, node, journal,
+	cbt_header, cbt_super, cbt_table, cbt_node, cbt_journal,
+};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

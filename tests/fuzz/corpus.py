@@ -15,11 +15,16 @@ import sys
 BLOCK = 4096
 KIND = {b'RDSB': 0, b'RDLB': 1, b'RDUN': 2, b'RDDR': 4, b'RDLF': 4, b'RDAL': 4,
         b'RDJR': 5}
+ID = b'4e0b3c0e-8a5e-4c8e-9d0a-0123456789ab'
 STATUS = (b'rw 2 8 4 2 100 7 3 5/1024 ok 10 5 2 '
           b'4e0b3c0e-8a5e-4c8e-9d0a-0123456789ab')
 TEXTS = (b'\0' + STATUS, b'\0Fail', b'\0passthrough 0 0 0 0 0 0 0 0/0 ok 0 0 0 -',
          b'\x010+8 64+128 end', b'\x010+8 next=4096',
-         b'\x027:0 2 7:1 7:2 3 error_if_no_space low_water 4', b'\x03monday')
+         b'\x027:0 2 7:1 7:2 3 error_if_no_space low_water 4', b'\x03monday',
+         b'\0' + STATUS + b' none - - - 0/0 0 100% - ok ' + ID + b'/3 402/4096',
+         b'\x04' + ID + b',128,7 3,1764140000,enable,1,- 7,1764150000,mark,4,x end',
+         b'\x04' + ID + b',8,9 3,1,snapshot,3,a=b next=4', b'\x05' + ID + b'/17',
+         b'\x065 low_water 3 cbt 253:5 hold_merge', b'\x061 no_cbt', b'\x07nightly')
 
 
 def put(directory, data):

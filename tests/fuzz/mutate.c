@@ -21,7 +21,8 @@ u64 fuzz_random(u64 *state)
 
 static u32 seal_length(const u8 *block)
 {
-	return !memcmp(block, "RDSB", 4) ? REDO_SUPER_SIZE : REDO_BLOCK_SIZE;
+	return !memcmp(block, "RDSB", 4) || !memcmp(block, "RDCS", 4) ? REDO_SUPER_SIZE :
+	       REDO_BLOCK_SIZE;
 }
 
 static void change(u8 *block, u64 *state)

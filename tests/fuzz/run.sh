@@ -24,6 +24,7 @@ targets=(
 	'text 2000000 4096'
 	'chains 100000 320'
 	'stream 60000 20000'
+	'store 100000 80000'
 )
 
 make_corpus() {
@@ -67,6 +68,7 @@ esac
 make -s -C tests/fuzz
 make_corpus
 tests/fuzz/streams.py "$corpus/stream"
+tests/fuzz/stores.py "$corpus"
 for line in "${targets[@]}"; do
 	read -r target runs max <<< "$line"
 	if [[ $mode == --runs ]]; then

@@ -85,8 +85,8 @@ static void tracking(void **state __unused)
 	assert_int_equal(redo_features_track(args, sizeof(args), REDO_TRACK_NOT, 0), 0);
 	assert_string_equal(args, "4 low_water 3 ignore_discard force_base");
 	strcpy(args, "3 cbt 253:7 low_water");	/* nonsense does not confuse it */
-	assert_int_equal(redo_features_track(args, sizeof(args), REDO_TRACK_NOT, 0), 0);
-	assert_string_equal(args, "1 low_water");
+	assert_int_equal(redo_features_track(args, sizeof(args), REDO_TRACK, rdev), 0);
+	assert_string_equal(args, "2 cbt 253:7");
 	strcpy(args, "2 low_water cbt");
 	assert_int_equal(redo_features_cbt(args), 0);
 	strcpy(args, "");

@@ -299,6 +299,8 @@ int redo_cbt_check(const struct redo_io *io, const struct redo_check_ops *ops,
 	if (r)
 		return r == -EUCLEAN ? 0 : r;
 	c.nr_blocks = io->size / REDO_BLOCK_SIZE;
+	if (c.nr_blocks > REDO_CBT_BLOCKS_MAX)
+		c.nr_blocks = REDO_CBT_BLOCKS_MAX;
 	c.nr_bits = redo_cbt_nr_bits(c.sb.virtual_sectors, c.sb.block_sectors);
 	c.seen = calloc(1, c.nr_blocks / 8 + 1);
 	if (!c.seen)

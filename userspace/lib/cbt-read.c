@@ -5,7 +5,8 @@
 
 static bool enter(const struct redo_cbt_walk *w, u64 blocknr, u32 level, u64 index)
 {
-	if (blocknr < REDO_CBT_TABLE_DIR || blocknr >= w->io->size / REDO_BLOCK_SIZE) {
+	if (blocknr < REDO_CBT_TABLE_DIR || blocknr >= REDO_CBT_BLOCKS_MAX ||
+	    blocknr >= w->io->size / REDO_BLOCK_SIZE) {
 		w->bad(w->ctx, blocknr, level, index, "outside the store's area");
 		return false;
 	}

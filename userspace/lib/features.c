@@ -169,9 +169,11 @@ int redo_features_track(char *args, size_t size, enum redo_track track, u64 rdev
 	strtok_r(copy, " ", &save);
 	while ((w = strtok_r(NULL, " ", &save))) {
 		bool ours = !strcmp(w, REDO_ARG_CBT) || !strcmp(w, REDO_ARG_NO_CBT);
-		const char *value = has_value(w) ? strtok_r(NULL, " ", &save) : NULL;
+		bool wants = has_value(w);
+		const char *value = wants ? strtok_r(NULL, " ", &save) : NULL;
 
-		if (ours)
+		/* One whose value is missing would take what comes next for it. */
+		if (ours || (wants && !value))
 			continue;
 		at += snprintf(text + at, sizeof(text) - at, " %s%s%s", w, value ? " " : "",
 			       value ? value : "");
