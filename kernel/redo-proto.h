@@ -70,7 +70,7 @@
 #define REDO_MSG_MERGE_THROTTLE	"merge_throttle"
 #define REDO_MSG_MIB		"MiB"
 #define REDO_MSG_ALLOCATED	"allocated"
-#define REDO_MSG_CBT		"cbt_"		/* what these begin with */
+#define REDO_CBT_MSG_PREFIX	"cbt_"	/* what these begin with */
 #define REDO_MSG_CBT_MARK	"cbt_mark"
 #define REDO_MSG_CBT_LIST	"cbt_list"
 #define REDO_MSG_CBT_QUERY	"cbt_query"

@@ -205,7 +205,7 @@ static int msg_drop(struct redo_chain *c, char **argv)
 
 bool redo_track_is_message(const char *word)
 {
-	return !strncasecmp(word, REDO_MSG_CBT, strlen(REDO_MSG_CBT));
+	return !strncasecmp(word, REDO_CBT_MSG_PREFIX, strlen(REDO_CBT_MSG_PREFIX));
 }
 
 static int run(struct redo_chain *c, unsigned int argc, char **argv, char *result,

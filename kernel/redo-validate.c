@@ -173,10 +173,8 @@ int redo_validate_store(struct redo_target *t)
 		      bdev);
 		return -EINVAL;
 	}
-	if (r < 0) {
-		DMERR("%pg: cannot be read: error %d", bdev, r);
-		return r;
-	}
+	if (r < 0) /* the disk is not to suffer for it: tracking is broken then */
+		return r == -ENOMEM ? r : 0;
 	if (redo_chains_use(bdev)) {
 		DMERR("%pg: in use by another chain, cannot become a tracking store", bdev);
 		return -EBUSY;
