@@ -521,15 +521,20 @@ void redo_cbt_fold_work(struct work_struct *work)
 	queue_work(st->journal_wq, &st->journal_work);
 }
 
-/* Does an ended epoch, or with @explicit the current one, wait to be rebuilt? */
-static bool lacks_rebuild(struct redo_cbt_store *st, bool explicit)
+/* Does an ended epoch wait to be rebuilt? *@current: does the current one? */
+static bool lacks_rebuild(struct redo_cbt_store *st, bool *current_too)
 {
 	struct redo_cbt_map *map;
 	bool lacks = false;
 
+	*current_too = false;
 	mutex_lock(&st->jmutex);
-	list_for_each_entry(map, &st->maps, list)
-		lacks |= map->rebuild && (explicit || map != st->cur);
+	list_for_each_entry(map, &st->maps, list) {
+		if (map == st->cur)
+			*current_too = map->rebuild;
+		else
+			lacks |= map->rebuild;
+	}
 	mutex_unlock(&st->jmutex);
 	return lacks;
 }
@@ -537,12 +542,13 @@ static bool lacks_rebuild(struct redo_cbt_store *st, bool explicit)
 int redo_cbt_settle(struct redo_cbt *cbt, bool explicit)
 {
 	struct redo_cbt_store *st = redo_cbt_store(cbt);
-	bool lacks;
+	bool lacks, lacks_current;
 	int r;
 
 	mutex_lock(&st->fold_mutex);
-	lacks = lacks_rebuild(st, explicit);
-	r = redo_cbt_over(st) ? -EUCLEAN : redo_cbt_fold(st, explicit && !lacks);
+	lacks = lacks_rebuild(st, &lacks_current) || (explicit && lacks_current);
+	/* Older ones have no say in whether this one ends to be implied. */
+	r = redo_cbt_over(st) ? -EUCLEAN : redo_cbt_fold(st, explicit && !lacks_current);
 	mutex_unlock(&st->fold_mutex);
 	mutex_lock(&st->jmutex);
 	st->stuck = false;

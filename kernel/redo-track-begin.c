@@ -147,15 +147,20 @@ static bool never_began(const struct view *v)
  */
 static void end_implied(struct redo_chain *c, const struct view *v)
 {
-	int r = redo_cbt_settle(c->cbt, true);
+	struct redo_cbt_info info;
 
-	if (r != -EAGAIN)
-		return;
+	redo_cbt_settle(c->cbt, true);
+	redo_cbt_info(c->cbt, &info);
+	if (!info.implied)
+		return;	/* there may be others before it that are still to be rebuilt */
 	if (never_began(v))
 		redo_cbt_rebuild_done(c->cbt, v->store.epoch);
 	else
 		redo_track_rebuild_all(c, v->store.epoch);
 	redo_cbt_settle(c->cbt, true);
+	redo_cbt_info(c->cbt, &info);
+	if (info.implied) /* by a delta that takes no writes: they would be missed */
+		redo_cbt_break(c->cbt, REDO_CBT_BREAK_REBUILD);
 }
 
 static u64 point_of_parent(const struct view *v)
@@ -282,12 +287,11 @@ static int open_store(struct redo_chain *c, struct block_device *bdev)
 		kfree(v);
 		return PTR_ERR(cbt);
 	}
-	c->cbt = cbt;
-	tr->bdev = bdev;
 	tr->broken = false;
 	tr->link_due = false;
 	tr->rebuild_epoch = 0;
 	reinit_completion(&tr->broke);
+	redo_track_set_store(c, cbt, bdev);
 	look(c, v);
 	if (v->store.state != REDO_CBT_ST_BROKEN && !matches(c, v))
 		redo_cbt_break(cbt, REDO_CBT_BREAK_LINK);
@@ -332,20 +336,20 @@ int redo_track_begin(struct redo_chain *c)
 void redo_track_move(struct redo_chain *to, struct redo_chain *from)
 {
 	struct redo_track *tr = &to->track, *was = &from->track;
+	struct block_device *bdev;
 
 	if (!from->cbt || !to->writable || READ_ONCE(from->mode) != REDO_MODE_RW || from->lost)
 		return;
 	__redo_track_link(from); /* it knows its active delta, @to does not yet */
 	redo_cbt_close_writes(from->cbt);
 	redo_cbt_set_owner(from->cbt, to);
-	to->cbt = from->cbt;
-	from->cbt = NULL;
-	tr->bdev = was->bdev;
 	tr->broken = was->broken;
 	tr->link_due = was->link_due;
 	tr->rebuild_epoch = 0;	/* slots have other numbers */
 	if (tr->broken)
 		complete_all(&tr->broke);
+	bdev = was->bdev;
+	redo_track_set_store(to, redo_track_set_store(from, NULL, NULL), bdev);
 }
 
 /* --- table lines --- */

@@ -6,7 +6,7 @@
  * gate (redo-gate.c).
  */
 #include <linux/sched/mm.h>
-#include "redo-chain.h"
+#include "redo-target.h"
 
 /* --- what the store calls --- */
 
@@ -323,11 +323,23 @@ void redo_track_close(struct redo_chain *c, u64 generation)
 		redo_cbt_close(c->cbt, generation);
 }
 
+/* The status looks at any time. */
+struct redo_cbt *redo_track_set_store(struct redo_chain *c, struct redo_cbt *cbt,
+				      struct block_device *bdev)
+{
+	struct redo_cbt *was;
+
+	mutex_lock(&redo_target_mutex);
+	was = c->cbt;
+	c->cbt = cbt;
+	c->track.bdev = bdev;
+	mutex_unlock(&redo_target_mutex);
+	return was;
+}
+
 void redo_track_exit(struct redo_chain *c)
 {
-	redo_cbt_free(c->cbt);
-	c->cbt = NULL;
-	c->track.bdev = NULL;
+	redo_cbt_free(redo_track_set_store(c, NULL, NULL));
 }
 
 void redo_track_init(struct redo_chain *c)

@@ -88,6 +88,9 @@ void redo_track_note(struct redo_chain *c, struct redo_delta *d);
 void redo_track_end(struct redo_chain *c);
 /* @generation: of the active delta's superblock, which is CLEAN. */
 void redo_track_close(struct redo_chain *c, u64 generation);
+/* It has another one, or none (NULL), from now on. Returns the one it had. */
+struct redo_cbt *redo_track_set_store(struct redo_chain *c, struct redo_cbt *cbt,
+				      struct block_device *bdev);
 /* Tell the store which delta is the active one, if it has not been told. slow held, or suspended. */
 void __redo_track_link(struct redo_chain *c);
 /* What the active delta is to say of the store. *@uuid is where it is kept. */
