@@ -111,6 +111,10 @@ redosetup deactivate vm
 cp "$SCRATCH/kept" "$REDO_CHAINS"
 up -
 redosetup deactivate vm
+# the deltas' devices named, the store's not: it is found all the same
+up - --device "$d1" --device "$d2" vm
+[[ $(field tracking,store) == "ok $s1" ]] || fail "--device: $(field tracking,store)"
+redosetup deactivate vm
 # read-only nothing is tracked, and nothing is lost by it
 redosetup activate --readonly vm
 redosetup deactivate vm
@@ -272,9 +276,65 @@ up '2 devices carry its tracking store'
 [[ $(field tracking,store) == "ok $s1" ]] || fail "two: $(field tracking,store)"
 changed 16 --since "$new" vm
 
-# disabled while it is not active
+# the store fails at work: writes go on, and list says what is the matter
 redosetup deactivate vm
 dd if=/dev/zero of="$s2" bs=64k count=1 conv=fsync status=none
+mkdm st <<< "0 $(sectors "$s2") linear $s2 0"
+redosetup cbt disable -y vm > /dev/null
+up -
+tool_refuses 1 'busy|in use' cbt enable -y --store "$d1" vm
+[[ $(field tracking) == off ]] || fail "on a delta: $(field tracking)"
+new=$(redosetup cbt enable -y --store /dev/mapper/st vm)
+rio $dev "w 2M 64k 1" f
+redosetup cbt mark vm > /dev/null
+dmsetup suspend st
+dmsetup load st --table "0 $(sectors "$s2") error"
+dmsetup resume st
+rio $dev "w 5M 64k 1" f
+redosetup cbt mark vm > /dev/null 2>&1 && fail "a mark in a store that is no more"
+rio $dev "w 6M 64k 1" f
+[[ $(field tracking) == broken ]] || fail "failed: $(status vm)"
+redosetup list | grep -q 'vm: tracking is broken' || fail "list is silent: $(redosetup list)"
+tool_refuses 1 'full backup' cbt query --since "$new" vm
+tool_refuses 1 '.' cbt enable -y vm
+dmsetup suspend st
+dmsetup load st --table "0 $(sectors "$s2") linear $s2 0"
+dmsetup resume st
+new=$(redosetup cbt enable -y --store /dev/mapper/st vm)
+rio $dev "w 7M 64k 1" f
+changed 112 --since "$new" vm
+# another store instead of a broken one
+dmsetup suspend st
+dmsetup load st --table "0 $(sectors "$s2") error"
+dmsetup resume st
+redosetup cbt mark vm > /dev/null 2>&1 && fail "a mark in a store that is no more"
+new=$(redosetup cbt enable -y --store "$s1" vm)
+[[ $(field tracking,store) == "ok $s1" ]] || fail "another store: $(field tracking,store)"
+dmsetup remove st
+rio $dev "w 8M 64k 1" f
+changed 128 --since "$new" vm
+
+# a merge of a chain that is not active, and its store is away
+redosetup snapshot vm@x --delta "$d2"
+rio $dev "w 9M 64k 1" f
+redosetup deactivate vm
+redosetup delete -y vm@x > "$SCRATCH/out" 2> "$SCRATCH/err"
+grep -q 'NOT TRACKED' "$SCRATCH/err" && fail "a merge by itself: $(cat "$SCRATCH/err")"
+up -
+changed '128,144' --since "$new" vm
+redosetup snapshot vm@y --delta "$d3"
+redosetup deactivate vm
+losetup -d "$s1"
+redosetup delete -y vm@y > "$SCRATCH/out" 2> "$SCRATCH/err"
+grep -q 'vm: CHANGES ARE NOT TRACKED ANY MORE' "$SCRATCH/err" || fail "a merge without its store: $(cat "$SCRATCH/err")"
+losetup "$s1" "$SCRATCH/s1.img"
+up 'NOT TRACKED ANY MORE'
+tool_refuses 1 'not made by redosetup' cbt disable -y --remove-store vm
+tool_refuses 1 'is not tracked' cbt disable -y vm
+new=$(redosetup cbt enable -y --store "$s1" vm)
+
+# disabled while it is not active
+redosetup deactivate vm
 redosetup cbt disable -y vm > /dev/null
 up -
 [[ $(field tracking,store) == off ]] || fail "disabled: $(field tracking,store)"
@@ -284,6 +344,7 @@ redosetup show "$s1" > /dev/null 2>&1 && fail "$s1 is still a store"
 redosetup deactivate vm
 redosetup init wm "$other"
 defer rmdm wm
+dd if=/dev/zero of="$s2" bs=64k count=1 conv=fsync status=none
 reload lsr wm "$other" -- cbt "$s2"
 [[ $(field tracking,store wm) == "ok $s2" ]] || fail "by dmsetup: $(field tracking,store wm)"
 id=$(field change_id wm)
@@ -292,3 +353,32 @@ redosetup deactivate wm
 up - wm
 rio /dev/mapper/wm "w 1M 64k 1" f
 changed '0,16' --since "$id" wm
+
+# under its own name: the base's table goes below, and the store with the target
+redosetup deactivate wm
+redosetup cbt disable -y wm > /dev/null
+mkdisk third 16M
+mkdm own <<< "0 $(sectors "$third") linear $third 0"
+redosetup init own /dev/mapper/own --cbt "$s2"
+defer rmdm own-redo-base
+id=$(field change_id own)
+rio /dev/mapper/own "w 0 64k 1" f
+changed 0 --since "$id" own
+redosetup deactivate own
+[[ $(dmsetup table own) == *linear* ]] || fail "own: $(dmsetup table own)"
+up - own
+changed 0 --since "$id" own
+redosetup snapshot own@one --delta "$c1"
+rio /dev/mapper/own "w 1M 64k 1" f
+redosetup deactivate own
+up - own
+[[ $(field deltas,tracking own) == '1 ok' ]] || fail "own: $(field deltas,tracking own)"
+changed '0,16' --since "$id" own
+changed 16 --since own@one own
+redosetup deactivate own
+losetup -d "$s2"
+up 'NOT TRACKED ANY MORE' own
+[[ $(field deltas own) == 1 ]] || fail "own: $(field deltas own)"
+rio /dev/mapper/own "q 0 64k 1" "q 1M 64k 1"
+redosetup deactivate own
+losetup "$s2" "$SCRATCH/s2.img"

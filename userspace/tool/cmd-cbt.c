@@ -294,10 +294,23 @@ static void find_store(const struct redo_set *set, const struct redo_chain *c, c
 		redo_dev_path(c->live_store, path, size);
 		return;
 	}
-	if (redo_chain_tracker(c, uuid))
+	/* Where tracking has ended by itself, the one that it had. */
+	if (redo_chain_tracker(c, uuid) || redo_uuid_parse(c->reg_tracker, uuid))
 		n = redo_find_tracker(set, uuid, &nr);
 	if (n)
 		redo_copy(path, n->path, size);
+}
+
+/* The error stays the one that there was. */
+static int forget(const struct redo_chain *c, int r)
+{
+	char text[1024];
+
+	redo_copy(text, redo_last_error(), sizeof(text));
+	if (!r)
+		return remember_tracker(c, 0, "", "", "");
+	remember_tracker(c, 0, "", "", "");
+	return redo_err(-r, "%s", text);
 }
 
 static int disable(const struct redo_set *set, const struct redo_chain *c)
@@ -315,9 +328,11 @@ static int disable(const struct redo_set *set, const struct redo_chain *c)
 		r = disable_live(c);
 	else if (!r && !c->dm_name[0])
 		r = disable_inactive(c);
-	if (!r && *path)
+	if (r)
+		return r;
+	if (*path)
 		r = release_store(c, path);
-	return r ? r : remember_tracker(c, 0, "", "", "");
+	return forget(c, r);
 }
 
 int cmd_cbt_disable(const struct command *c __unused, int argc __unused, char **argv)

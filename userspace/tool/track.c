@@ -112,10 +112,31 @@ static int store_device(const struct redo_tracker_node *n, u64 *rdev)
 	return r;
 }
 
+/*
+ * With --device only those of the deltas may have been named: what tracking would end for is
+ * looked for everywhere.
+ */
+static bool find_elsewhere(const u8 *tracker, struct redo_tracker_node *found)
+{
+	struct redo_scan_options so = { .dirs = opts.nr_dir ? opts.dir : NULL };
+	const struct redo_tracker_node *n;
+	struct redo_set all;
+	u32 nr;
+
+	if (!opts.nr_device || redo_scan(&so, &all))
+		return false;
+	n = redo_find_tracker(&all, tracker, &nr);
+	if (n)
+		*found = *n;
+	redo_set_free(&all);
+	return n;
+}
+
 /* What the table says: the store, or that there is no more tracking and @why. */
 static enum redo_track find_store(const struct redo_set *set, const struct redo_chain *c,
 				  u64 *rdev, char *why, size_t size)
 {
+	struct redo_tracker_node elsewhere;
 	const struct redo_tracker_node *n;
 	char uuid[REDO_UUID_STR_SIZE];
 	u8 tracker[REDO_UUID_SIZE];
@@ -125,6 +146,8 @@ static enum redo_track find_store(const struct redo_set *set, const struct redo_
 		return REDO_TRACK_NOT;
 	redo_uuid_str(tracker, uuid);
 	n = redo_find_tracker(set, tracker, &nr);
+	if (!n && find_elsewhere(tracker, &elsewhere))
+		n = &elsewhere;
 	if (!n) {
 		snprintf(why, size, "its tracking store %s%s%s is not on any device looked at, or damaged",
 			 uuid, c->reg_store[0] ? ", last seen at " : "", c->reg_store);
