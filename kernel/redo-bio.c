@@ -40,6 +40,17 @@ void redo_bio_cut(struct bio *bio, sector_t sectors)
 	bio->bi_iter.bi_size = sectors << SECTOR_SHIFT;
 }
 
+/* It was cut for what did not come about: the rest belongs to it again. */
+void redo_bio_uncut(struct bio *bio)
+{
+	struct redo_io *io = redo_io(bio);
+
+	if (!io->has_rest)
+		return;
+	bio->bi_iter.bi_size += io->rest.bi_size;
+	io->has_rest = false;
+}
+
 static void cut(struct bio *bio, sector_t sectors, bool worker)
 {
 	if (sectors >= bio_sectors(bio))

@@ -377,6 +377,8 @@ void redo_bio_finish(struct bio *bio, blk_status_t status);
 void redo_bio_piece_done(struct redo_chain *c, struct bio *bio, blk_status_t status);
 /* Cut to @sectors from its start; the rest follows. In a worker. */
 void redo_bio_cut(struct bio *bio, sector_t sectors);
+/* Takes that back; nothing of the piece has been sent. */
+void redo_bio_uncut(struct bio *bio);
 void redo_bio_send(struct redo_chain *c, struct bio *bio, u32 slot, sector_t sector);
 
 /* --- redo-defer.c: queues of bios. Any context unless said otherwise. --- */

@@ -102,6 +102,7 @@ static void pass_write(struct redo_chain *c, struct bio *bio)
 void redo_gate_pass(struct redo_chain *c, struct bio *bio)
 {
 	redo_io_release(redo_io(bio));
+	redo_bio_uncut(bio); /* it has waited with one grain of what it covers */
 	if (op_is_write(bio_op(bio))) {
 		pass_write(c, bio);
 		return;

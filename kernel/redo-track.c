@@ -256,7 +256,8 @@ int redo_track_settle(struct redo_chain *c, bool active)
 	if (!r && active)
 		r = make_explicit(c);
 	mutex_unlock(&c->track.slow);
-	return r == -EAGAIN ? r : 0;
+	/* Whatever it was: a merge must not begin with an epoch that only a map knows. */
+	return r && redo_track_works(c) ? -EAGAIN : 0;
 }
 
 /* --- what can wait --- */

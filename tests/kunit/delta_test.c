@@ -861,6 +861,67 @@ static void fill(struct ctx *c, u32 from, u32 to)
 	KUNIT_ASSERT_TRUE(c->test, do_commit(c));
 }
 
+static void expect_tracker(struct ctx *c, const u8 *uuid, u64 generation, u64 epoch, u64 sealed)
+{
+	struct redo_super sb;
+
+	redo_delta_super(c->d, &sb);
+	KUNIT_EXPECT_EQ(c->test, !!(sb.compat_ro & REDO_COMPAT_RO_TRACKER), !!uuid);
+	if (uuid)
+		KUNIT_EXPECT_EQ(c->test, memcmp(sb.tracker_uuid, uuid, REDO_UUID_SIZE), 0);
+	KUNIT_EXPECT_EQ(c->test, sb.tracker_generation, generation);
+	KUNIT_EXPECT_EQ(c->test, sb.tracker_epoch, epoch);
+	KUNIT_EXPECT_EQ(c->test, sb.tracker_sealed, sealed);
+}
+
+/* What a delta says of its tracker: durable with the write that it goes along with. */
+static void redo_delta_tracker(struct kunit *test)
+{
+	static const struct params p = {
+		.name = "tracker", .n = 8000, .grain_sectors = 8, .units = 4, .max_run = 100,
+	};
+	struct redo_tracked track = { .generation = 7, .epoch = 3 }, none = { 0 };
+	struct redo_takeover to = { .track = &track };
+	u8 uuid[REDO_UUID_SIZE], other[REDO_UUID_SIZE];
+	struct ctx *c = setup(test, &p);
+	u64 writes;
+
+	redo_test_uuid(uuid, 0xc0);
+	redo_test_uuid(other, 0xe0);
+	track.uuid = uuid;
+	open_it(c);
+	expect_tracker(c, NULL, 0, 0, 0);
+	KUNIT_ASSERT_EQ(test, redo_delta_activate(c->d, &to), 0);
+	expect_tracker(c, uuid, 7, 3, 0);
+	/* further with what is written anyway, and never back */
+	redo_delta_note_tracker(c->d, 9);
+	expect_tracker(c, uuid, 7, 3, 0);
+	KUNIT_EXPECT_TRUE(test, do_write(c));
+	KUNIT_EXPECT_TRUE(test, do_commit(c));
+	KUNIT_EXPECT_TRUE(test, do_checkpoint(c, false));
+	expect_tracker(c, uuid, 9, 3, 0);
+	/* says so already: no write */
+	writes = c->disk->writes;
+	KUNIT_EXPECT_EQ(test, redo_delta_set_tracker(c->d, &track), 0);
+	KUNIT_EXPECT_EQ(test, c->disk->writes, writes);
+	/* no more; another one, to which what was noted of the first means nothing */
+	KUNIT_EXPECT_EQ(test, redo_delta_set_tracker(c->d, &none), 0);
+	expect_tracker(c, NULL, 0, 0, 0);
+	track = (struct redo_tracked) { .uuid = other, .generation = 2 };
+	KUNIT_EXPECT_EQ(test, redo_delta_set_tracker(c->d, &track), 0);
+	expect_tracker(c, other, 2, 0, 0);
+	track.generation = 4;
+	track.epoch = 5;
+	KUNIT_EXPECT_EQ(test, redo_delta_seal(c->d, &track), 0);
+	expect_tracker(c, other, 4, 0, 5);
+	close_it(c);
+	redo_test_disk_cycle(c->disk);
+	open_it(c);
+	expect_tracker(c, other, 4, 0, 5);
+	close_it(c);
+	teardown(c);
+}
+
 static void reopen_clean(struct ctx *c)
 {
 	KUNIT_ASSERT_TRUE(c->test, do_checkpoint(c, true));
@@ -1117,6 +1178,7 @@ static void redo_delta_spoilt(struct kunit *test)
 
 static struct kunit_case redo_delta_cases[] = {
 	KUNIT_CASE(redo_delta_growth),
+	KUNIT_CASE(redo_delta_tracker),
 	KUNIT_CASE(redo_delta_bad_leaf),
 	KUNIT_CASE(redo_delta_empty_meta),
 	KUNIT_CASE(redo_delta_spoilt),
