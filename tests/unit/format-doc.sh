@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The tables of Documentation/on-disk-format.rst against kernel/redo-format.h: each
+# The tables of Documentation/on-disk-format.rst against kernel/redo-*format.h: each
 # "struct <name>, <size> bytes" with its rows of offset, size and field, each
 # constant with its value. Makes a C program of static assertions from the document
 # and compiles it.
@@ -14,7 +14,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 awk '
-	BEGIN { print "#include \"redo-format.h\"" }
+	BEGIN { print "#include \"redo-format.h\"\n#include \"redo-cbt-format.h\"" }
 	/^struct [a-z_]+, [0-9]+ bytes$/ {
 		name = substr($2, 1, length($2) - 1)
 		printf "static_assert(sizeof(struct %s) == %s, \"size of %s\");\n", name, $3, name
@@ -36,13 +36,16 @@ awk '
 		constants++
 	}
 	END {
-		printf "static_assert(%d == 9, \"structures in the document\");\n", structs
+		printf "static_assert(%d == 15, \"structures in the document\");\n", structs
 		# every byte of every structure is in a row
 		printf "static_assert(%d == sizeof(struct redo_disk_header) + sizeof(struct redo_disk_unit_header) +\n", covered
 		print "\tsizeof(struct redo_disk_super) + sizeof(struct redo_disk_label) +"
 		print "\tsizeof(struct redo_disk_node) + sizeof(struct redo_disk_alloc) + sizeof(struct redo_disk_unit) +"
-		print "\tsizeof(struct redo_disk_journal) + sizeof(struct redo_disk_record), \"bytes in the tables\");"
-		printf "static_assert(%d >= 20, \"constants in the document\");\n", constants
+		print "\tsizeof(struct redo_disk_journal) + sizeof(struct redo_disk_record) +"
+		print "\tsizeof(struct redo_cbt_disk_header) + sizeof(struct redo_cbt_disk_super) +"
+		print "\tsizeof(struct redo_cbt_disk_record) + sizeof(struct redo_cbt_disk_table) +"
+		print "\tsizeof(struct redo_cbt_disk_mark) + sizeof(struct redo_cbt_disk_journal), \"bytes in the tables\");"
+		printf "static_assert(%d >= 33, \"constants in the document\");\n", constants
 	}' "$doc" > "$tmp/doc.c"
 
 if ! cc -std=gnu11 -Ikernel -fsyntax-only "$tmp/doc.c" 2> "$tmp/errors"; then
