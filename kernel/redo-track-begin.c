@@ -340,6 +340,8 @@ void redo_track_move(struct redo_chain *to, struct redo_chain *from)
 
 	if (!from->cbt || !to->writable || READ_ONCE(from->mode) != REDO_MODE_RW || from->lost)
 		return;
+	if (!redo_track_works(from))
+		wait_for_completion(&was->broke); /* else it would be told to one that is gone */
 	__redo_track_link(from); /* it knows its active delta, @to does not yet */
 	redo_cbt_close_writes(from->cbt);
 	redo_cbt_set_owner(from->cbt, to);

@@ -8,6 +8,8 @@
 #include <linux/sched/mm.h>
 #include "redo-target.h"
 
+#define BREAK_TIMEOUT	(10 * HZ)	/* and then it is asked for again */
+
 /* --- what the store calls --- */
 
 static void released(void *owner, struct bio_list *bios)
@@ -245,19 +247,27 @@ int redo_track_mark(struct redo_chain *c, const char *label, u64 *number)
 	return r;
 }
 
+/* Its end is durable; before that a cut would find the store as it was. */
+static int wait_for_break(struct redo_chain *c)
+{
+	return wait_for_completion_timeout(&c->track.broke, BREAK_TIMEOUT) ? 0 : -EAGAIN;
+}
+
 int redo_track_settle(struct redo_chain *c, bool active)
 {
 	int r;
 
-	if (!redo_track_works(c) || redo_mutant(cbt_settle_none))
+	if (!c->cbt || redo_mutant(cbt_settle_none))
 		return 0;
+	if (!redo_track_works(c))
+		return wait_for_break(c);
 	mutex_lock(&c->track.slow);
 	r = redo_cbt_settle(c->cbt, false);
 	if (!r && active)
 		r = make_explicit(c);
 	mutex_unlock(&c->track.slow);
 	/* Whatever it was: a merge must not begin with an epoch that only a map knows. */
-	return r && redo_track_works(c) ? -EAGAIN : 0;
+	return r ? -EAGAIN : 0;
 }
 
 /* --- what can wait --- */
