@@ -346,6 +346,7 @@ static bool start_it(struct ctx *c, bool dirty)
 		if (c->next.joined)
 			c->first = c->now;
 		c->next.joined = false;
+		c->next.back_to = 0;	/* that was of the one that has ended */
 		c->epoch[c->now] = c->next;
 		memset(&c->next, 0, sizeof(c->next));
 	}
@@ -501,7 +502,8 @@ static void query_range(struct ctx *c, u64 from, u64 to, u64 lo, u64 hi)
 		/* Never without a reason, and never the newest. */
 		KUNIT_EXPECT_TRUE_MSG(c->test, c->tight || low < c->first || c->maybe_drop ||
 				      c->epoch[from].joined || (to && c->epoch[to].joined),
-				      "%llu..%llu of %llu is stale", from, to, c->now);
+				      "%llu..%llu of %llu is stale (from %llu on, back to %llu)",
+				      from, to, c->now, c->first, low);
 		KUNIT_EXPECT_FALSE(c->test, from == c->now);
 		return;
 	}
@@ -568,8 +570,14 @@ static bool do_drop(struct ctx *c)
 		r = ask(c, id, 0, 0, sectors_of(c));
 		KUNIT_EXPECT_TRUE_MSG(c->test, r == -ESTALE || is_broken(c), "dropped: %d", r);
 	}
-	if (id == c->first)
-		c->first++;
+	if (id == c->first) {
+		struct redo_cbt_info info;
+
+		/* With those that had been dropped out of the same record before. */
+		redo_cbt_info(c->cbt, &info);
+		for (c->first++; c->first < info.first_epoch && c->epoch[c->first].joined; )
+			c->first++;
+	}
 	return true;
 }
 
@@ -902,6 +910,7 @@ static struct ctx *begin_plain(struct kunit *test, bool implied)
 	KUNIT_ASSERT_EQ(test, redo_cbt_start(c->cbt, false), 0);
 	KUNIT_ASSERT_TRUE(test, next_epoch(c, REDO_CBT_ENABLE, implied, 0, false));
 	redo_cbt_open_writes(c->cbt);
+	flush_work(&redo_cbt_store(c->cbt)->fold_work);	/* what comes is ours */
 	return c;
 }
 
@@ -916,8 +925,11 @@ static void write_block(struct ctx *c, u64 nr)
 		redo_cbt_hold(c->cbt, &bio, start, end);
 		KUNIT_ASSERT_PTR_EQ(c->test, next_released(c), &bio);
 	}
-	if (!is_broken(c))
-		bitmap_set(c->epoch[c->now].must, nr, 1);
+	if (is_broken(c))
+		return;
+	bitmap_set(c->epoch[c->now].must, nr, 1);
+	if (c->epoch[c->now].map)
+		bitmap_set(c->epoch[c->now].map, nr, 1);
 }
 
 static u8 *block_on_disk(struct ctx *c, u64 nr)
