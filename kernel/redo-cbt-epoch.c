@@ -79,7 +79,7 @@ static void end_record(struct redo_cbt_store *st, const struct redo_cbt_begin *b
 		return;
 	rec = &st->rec[st->nr_rec - 1];
 	if (rec->r.flags & REDO_CBT_REC_IMPLIED)
-		rec->r.flags |= REDO_CBT_REC_UNSETTLED;
+		rec->r.flags |= redo_unless(cbt_unsettled_lost, REDO_CBT_REC_UNSETTLED);
 	rec->r.back_to = min(begin->back_to, rec->r.number);
 	redo_cbt_rec_touch(st, rec);
 	if (!begin->forget)

@@ -282,6 +282,12 @@ void redo_cbt_space_free(struct redo_cbt_store *st, const struct redo_ptr *ptr)
 	lockdep_assert_held(&st->fold_mutex);
 	if (ptr->kind != REDO_PTR_BLOCK || ptr->blocknr >= st->nr_space)
 		return;
+	if (redo_mutant(cbt_reused_early)) {
+		__clear_bit(ptr->blocknr, st->used);
+		st->nr_free++;
+		st->cursor = ptr->blocknr;
+		return;
+	}
 	if (!__test_and_set_bit(ptr->blocknr, st->pend))
 		st->nr_pend++;
 }
