@@ -5,6 +5,7 @@
 
 #include "oplog.h"
 #include "questions.h"
+#include "stamp.h"
 #include "store.h"
 #include "tables.h"
 #include "tracking.h"
@@ -267,6 +268,36 @@ static struct chain *tracked_chain(struct forest *f)
 	return c && c->tracker ? c : NULL;
 }
 
+/*
+ * What still shows its old content now has not been changed before: in @maybe, which is
+ * what it may hold, it will not be.
+ */
+static void look_at_late_ones(struct chain *c, const struct burst *b, u32 *maybe, u64 seed)
+{
+	void *buf = xmalloc_io(JOB_SECTORS_MAX << SECTOR_SHIFT);
+	enum job_state now[BURST_MAX];
+	struct stamp st;
+	unsigned int i;
+	u64 s, n;
+
+	jobs_states(b->job, b->n, now);
+	for (i = 0; i < b->n; i++) {
+		const struct job *j = &b->job[i];
+
+		n = min_u64(j->sectors, JOB_SECTORS_MAX);
+		if (j->kind == JOB_FLUSH || now[i] == JOB_ENDED || blk_read(c->fd, buf, j->sector, n))
+			continue;
+		for (s = 0; s < n; s++) {
+			enum stamp_kind kind = stamp_read((char *)buf + (s << SECTOR_SHIFT), seed,
+							  j->sector + s, &st);
+
+			if (kind <= STAMP_GOOD && st.gen == c->content[j->sector + s])
+				maybe[j->sector + s] = st.gen;
+		}
+	}
+	free(buf);
+}
+
 bool tracking_mark(struct forest *f)
 {
 	struct chain *c = tracked_chain(f);
@@ -281,15 +312,16 @@ bool tracking_mark(struct forest *f)
 		b.n = burst_start(f, c, b.job, false);
 	jobs_states(b.job, b.n, b.before);
 	r = cbt_mark(c->dm, rng_percent(&f->rng, 50) ? "some-label" : NULL, id);
-	jobs_states(b.job, b.n, b.after);
-	if (b.n)
-		jobs_wait();
-	burst_check(c, b.job, b.n);
 	if (r)
 		die("%s: cbt_mark: %s, in %s", c->name, strerror(r), oplog_where());
+	jobs_states(b.job, b.n, b.after);
 	burst_apply_some(f, c, b.job, b.before, b.n, JOB_ENDED, c->content);
 	maybe = content_copy(f, c->content);
 	burst_apply_some(f, c, b.job, b.after, b.n, JOB_BEGUN, maybe);
+	look_at_late_ones(c, &b, maybe, f->seed);
+	if (b.n)
+		jobs_wait();
+	burst_check(c, b.job, b.n);
 	next_epoch(f, c, &b, c->content, maybe);
 	if (strcmp(id, cbt_now(c->dm)))
 		die("%s: cbt_mark said %s, and now it is %s", c->name, id, cbt_now(c->dm));
