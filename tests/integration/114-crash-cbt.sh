@@ -8,11 +8,11 @@
 . "$TOP/tests/lib/crash.sh"
 # shellcheck disable=SC2034 # crash() reads them
 case $KERNEL in
-uml)	cuts=8 recovery=8 ;;
+uml)	cuts=7 recovery=7 ;;
 lean)	cuts=25 recovery=8 ;;
 *)	cuts=6 recovery=6 ;;
 esac
 
-for workload in explicit implied merge merge-all full revert enable enable-now; do
+for workload in explicit implied full enable enable-now; do
 	crash --workload cbt-$workload
 done
