@@ -130,6 +130,7 @@ static int fold_page(struct redo_cbt_store *st, struct redo_cbt_map *map, u32 in
 	r = redo_cbt_write_get(st, (void **)&node);
 	if (r)
 		return r;
+	/* A bit that is set meanwhile makes the page dirty again: in or not, nothing is lost. */
 	data_race(memcpy(node->word, page->bits, sizeof(node->word)));
 	weight = words_weight(node->word);
 	map->gained += (s64)weight - page->weight;

@@ -237,7 +237,8 @@ static int enter_dir_of_map(struct query *q, struct q_epoch *e, u32 d)
 	bool any = any_page(e->map, d);
 	int r = 0;
 
-	smp_rmb(); /* pairs with rcu_assign_pointer() in eviction: the words first, then no page */
+	/* Pairs with rcu_assign_pointer() in eviction: the words first, then no page. */
+	smp_rmb();
 	if (redo_unpack_ptr(READ_ONCE(e->map->root[d]), &e->dir))
 		return -EUCLEAN;
 	/* A directory that no fold has written yet is in memory only. */

@@ -266,7 +266,7 @@ u64 redo_cbt_space_alloc(struct redo_cbt_store *st)
 	unsigned long nr;
 
 	lockdep_assert_held(&st->fold_mutex);
-	nr = find_next_zero_bit(st->used, st->nr_space, max(st->cursor, (u64)REDO_CBT_DATA_START));
+	nr = find_next_zero_bit(st->used, st->nr_space, max_t(u64, st->cursor, REDO_CBT_DATA_START));
 	if (nr >= st->nr_space)
 		nr = find_next_zero_bit(st->used, st->nr_space, REDO_CBT_DATA_START);
 	if (nr >= st->nr_space)
