@@ -354,12 +354,33 @@ up - wm
 rio /dev/mapper/wm "w 1M 64k 1" f
 changed '0,16' --since "$id" wm
 
-# under its own name: the base's table goes below, and the store with the target
+# a store that could not be told of its end, and a chain that has no other place for that
 redosetup deactivate wm
 redosetup cbt disable -y wm > /dev/null
+mkdm st <<< "0 $(sectors "$s2") linear $s2 0"
+redosetup activate wm
+redosetup cbt enable -y --store /dev/mapper/st wm > /dev/null
+dmsetup suspend st
+dmsetup load st --table "0 $(sectors "$s2") error"
+dmsetup resume st
+rio /dev/mapper/wm "w 2M 64k 1" f
+[[ $(field tracking wm) == broken ]] || fail "failed: $(status wm)"
+redosetup deactivate wm
+dmsetup suspend st
+dmsetup load st --table "0 $(sectors "$s2") linear $s2 0"
+dmsetup resume st
+[[ $(redosetup show --noheadings -o state /dev/mapper/st | xargs) == open ]] ||
+	fail "it was told: $(redosetup show /dev/mapper/st)"
+up 'NOT TRACKED ANY MORE.*ended before' wm
+[[ $(field tracking wm) == ended ]] || fail "taken again: $(field tracking wm)"
+redosetup cbt disable -y wm > /dev/null
+rmdm st
+
+# under its own name: the base's table goes below, and the store with the target
 mkdisk third 16M
 mkdm own <<< "0 $(sectors "$third") linear $third 0"
-redosetup init own /dev/mapper/own --cbt "$s2"
+tool_refuses 1 'holds a tracking store' init own /dev/mapper/own --cbt "$s2" < /dev/null
+redosetup init -y own /dev/mapper/own --cbt "$s2"
 defer rmdm own-redo-base
 id=$(field change_id own)
 rio /dev/mapper/own "w 0 64k 1" f

@@ -173,6 +173,13 @@ static void sound(void **state __unused)
 	assert_int_equal(f.res.blocks, 2 + 4);
 	assert_int_equal(f.res.journal_blocks, 1);
 	assert_int_equal(f.res.marks, 3 - 1);
+	assert_null(f.res.ended);
+	s.sb.flags |= REDO_CBT_BROKEN;
+	s.sb.break_reason = REDO_CBT_BREAK_LINK;
+	write_super(&s);
+	check(&s, &f);
+	assert_int_equal(f.nr, 0);
+	assert_string_equal(f.res.ended, "chain and store do not belong together");
 	free(s.data);
 }
 

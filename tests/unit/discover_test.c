@@ -675,6 +675,65 @@ static void depths(void **state __unused)
 	problem_has("web", "does not fit its parent");
 }
 
+/* Change ids of points: by what was sealed, and by what is on top. */
+static void track(struct redo_node *n, u8 tracker, u64 epoch, u64 sealed)
+{
+	n->sb.tracker_uuid[0] = tracker;
+	n->sb.tracker_epoch = epoch;
+	n->sb.tracker_sealed = sealed;
+}
+
+static void id_is(const char *snap, const char *wanted)
+{
+	char id[REDO_CHANGE_ID_SIZE];
+	int r = redo_set_point_id(&set, chain("web"), snap, id);
+
+	assert_int_equal(r, *wanted ? 0 : -ENODATA);
+	assert_string_equal(id, wanted);
+}
+
+#define ID(tracker, n)	#tracker "000000-0000-0000-0000-000000000000/" #n
+
+static void point_ids(void **state __unused)
+{
+	char id[REDO_CHANGE_ID_SIZE];
+
+	track(add(1, 0, SEALED, 1, "web", "base"), 7, 2, 5);
+	track(add(2, 1, SEALED, 2, "web", "one"), 7, 5, 9);
+	track(add(3, 2, ACTIVE, 3, "web", "two"), 7, 9, 0);
+	assert_int_equal(redo_discover(&set), 0);
+	id_is("base", ID(07, 2));
+	id_is("one", ID(07, 5));
+	id_is("two", ID(07, 9));
+	assert_int_equal(redo_set_point_id(&set, chain("web"), "none", id), -ENXIO);
+	assert_string_equal(id, "");
+}
+
+/* A revert gives the point another id, and it keeps the first. */
+static void point_id_after_revert(void **state __unused)
+{
+	track(add(1, 0, SEALED, 1, "web", "base"), 7, 2, 5);
+	track(add(2, 1, RETIRED, 2, "web", "one"), 7, 5, 0);
+	track(add(3, 1, ACTIVE, 3, "web", "one"), 7, 9, 0);
+	assert_int_equal(redo_discover(&set), 0);
+	id_is("one", ID(07, 5));
+}
+
+/* Tracked only when the next one went on top; by another tracker; never. */
+static void point_id_unknown(void **state __unused)
+{
+	add(1, 0, SEALED, 1, "web", "never");
+	track(add(2, 1, SEALED, 2, "web", "enabled"), 7, 1, 4);
+	track(add(3, 2, SEALED, 3, "web", "before"), 8, 0, 3);
+	track(add(4, 3, ACTIVE, 4, "web", "after"), 8, 3, 0);
+	assert_int_equal(redo_discover(&set), 0);
+	id_is("never", "");
+	id_is("enabled", ID(07, 1));
+	/* What is on top of it was the active one already when the other tracker began. */
+	id_is("before", ID(07, 4));
+	id_is("after", ID(08, 3));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -688,6 +747,7 @@ int main(void)
 		TEST(named_revert_of_nameless), TEST(nameless_on_named), TEST(deepest),
 		TEST(merge_into), TEST(merge_taken), TEST(merge_base), TEST(merge_base_all),
 		TEST(merge_active), TEST(merge_under_retired), TEST(merge_last), TEST(depths),
+		TEST(point_ids), TEST(point_id_after_revert), TEST(point_id_unknown),
 	};
 
 	return cmocka_run_group_tests_name("discover", tests, NULL, NULL);

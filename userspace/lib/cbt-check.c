@@ -64,7 +64,7 @@ static int check_supers(struct check *c)
 		note(c, "superblock slot %c is not valid: %s", 'B' - s.cur,
 		     redo_cbt_slot_str(&s, !s.cur));
 	if (c->sb.flags & REDO_CBT_BROKEN)
-		note(c, "tracking has ended here: %s", redo_cbt_break_str(c->sb.break_reason));
+		c->res->ended = redo_cbt_break_str(c->sb.break_reason);
 	return 0;
 }
 

@@ -81,6 +81,7 @@ int redo_cbt_replay_journal(const struct redo_io *io, const struct redo_cbt_supe
 struct redo_cbt_check_result {
 	u64 problems, notes;
 	u64 records, blocks, journal_blocks, marks;
+	const char *ended;	/* why tracking has; NULL: it has not */
 };
 
 int redo_cbt_check(const struct redo_io *io, const struct redo_check_ops *ops,

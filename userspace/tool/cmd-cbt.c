@@ -36,6 +36,8 @@ struct enable {
 	struct redo_store made;		/* for this */
 	struct redo_tracker_node store;
 	u32 block_sectors;
+	struct redo_reg_entry before;
+	bool known;
 };
 
 static int look_tracked(struct enable *e)
@@ -43,8 +45,6 @@ static int look_tracked(struct enable *e)
 	const char *name = e->c->name;
 	char path[REDO_TEXT_MAX] = "?";
 
-	if (e->table.nr_deltas == 0 && tracking_ended(e->c))
-		verbose("%s: was tracked before", name);
 	switch (e->status.tracking.state) {
 	case REDO_TRACKING_OFF:
 		return 0;
@@ -130,40 +130,21 @@ static int get_store(struct enable *e)
 	return r ? r : let_go(e);
 }
 
+/* What was made goes, and the register has what it had. */
 static void undo(const struct enable *e)
 {
 	char text[2048];
 
-	if (!e->made.created) {
-		drop_tracker(&e->store);
-		return;
-	}
 	redo_copy(text, redo_last_error(), sizeof(text));
-	redo_store_remove(&e->made);
+	if (e->made.created)
+		redo_store_remove(&e->made);
+	else
+		drop_tracker(&e->store);
+	if (e->known && !redo_dry_run)
+		redo_reg_set(&e->before);
+	else if (!redo_dry_run)
+		remember_tracker(e->c, e->table.base, "", "", "");
 	redo_err(EIO, "%s", text);
-}
-
-/* The kernel may have found that it does not work. */
-static int check(const struct enable *e)
-{
-	char uuid[REDO_UUID_STR_SIZE], id[REDO_CHANGE_ID_SIZE];
-	struct redo_tracker_info info;
-	struct redo_tracker *t;
-	int r = redo_tracker_open(e->c->dm_name, &t);
-
-	if (r)
-		return r;
-	r = redo_tracker_get_info(t, &info);
-	redo_tracker_close(t);
-	if (r)
-		return r;
-	redo_uuid_str(e->store.sb.uuid, uuid);
-	if (info.status.state == REDO_TRACKING_BROKEN || strcmp(info.uuid, uuid))
-		return redo_err(EIO, "%s: tracking has not begun; the kernel log says why",
-				e->c->name);
-	redo_change_id_format(id, uuid, info.current);
-	say("%s", id);
-	return 0;
 }
 
 static int remember(const struct enable *e)
@@ -178,8 +159,11 @@ static int remember(const struct enable *e)
 
 static int enable(struct enable *e)
 {
-	int r = get_store(e);
+	char id[REDO_CHANGE_ID_SIZE];
+	int r;
 
+	e->known = !redo_reg_find(e->c->name, &e->before);
+	r = get_store(e);
 	/* Whoever is not in the register has to be, before a write is tracked by it alone. */
 	if (!r)
 		r = remember(e);
@@ -189,7 +173,10 @@ static int enable(struct enable *e)
 		undo(e);
 		return r;
 	}
-	return opts.dry_run ? 0 : check(e);
+	r = tracking_began(e->c->dm_name, &e->store, id);
+	if (!r && !opts.dry_run)
+		say("%s", id);
+	return r;
 }
 
 int cmd_cbt_enable(const struct command *c, int argc __unused, char **argv)

@@ -85,6 +85,7 @@ static struct json_object *store_json(const struct run *run,
 	json_object_object_add(o, "blocks", json_object_new_int64(res->blocks));
 	json_object_object_add(o, "journal_blocks", json_object_new_int64(res->journal_blocks));
 	json_object_object_add(o, "marks", json_object_new_int64(res->marks));
+	json_object_object_add(o, "ended", res->ended ? json_object_new_string(res->ended) : NULL);
 	json_object_object_add(o, "problems", run->problems);
 	json_object_object_add(o, "notes", run->notes);
 	return o;
@@ -99,6 +100,8 @@ static void store_summary(const struct run *run, const struct redo_cbt_check_res
 	if (res->journal_blocks)
 		printf(", %llu journal blocks to be replayed",
 		       (unsigned long long)res->journal_blocks);
+	if (res->ended)
+		printf(", but tracking has ended: %s", res->ended);
 	printf(" (%llu problems; %llu records, %llu blocks)\n", (unsigned long long)res->problems,
 	       (unsigned long long)res->records, (unsigned long long)res->blocks);
 }

@@ -39,19 +39,20 @@ static int add_tracking(const char *base, u64 rdev, u64 sectors, char *args, siz
 	return r;
 }
 
-/* Known before the first write is tracked: only the register can say who does. */
+/* Only the register can say who tracks it. */
 static int register_tracked(const char *name, const char *base, u64 sectors, bool swapped,
 			    const char *features, const struct redo_tracker_node *store)
 {
+	char uuid[REDO_UUID_STR_SIZE], id[REDO_CHANGE_ID_SIZE];
 	struct redo_chain c = { .name = "" };
-	char uuid[REDO_UUID_STR_SIZE];
 	int r = register_chain(name, base, sectors, swapped, features);
 
 	if (r || !opts.nr_cbt || redo_dry_run)
 		return r;
 	redo_copy(c.name, name, sizeof(c.name));
 	redo_uuid_str(store->sb.uuid, uuid);
-	return remember_tracker(&c, 0, uuid, store->path, "");
+	r = remember_tracker(&c, 0, uuid, store->path, "");
+	return r ? r : tracking_began(name, store, id);
 }
 
 /* On top of its own table: the one case where the base may be in use. */

@@ -89,14 +89,22 @@ static int make_store_for(struct job *j, const char *device)
 				   j->store.rdev);
 }
 
+/* The snapshot is there, also where the tracking is not. */
 static int remember_store(const struct job *j)
 {
-	char uuid[REDO_UUID_STR_SIZE];
+	char uuid[REDO_UUID_STR_SIZE], id[REDO_CHANGE_ID_SIZE], text[1024];
+	int r;
 
 	if (!opts.nr_cbt)
 		return 0;
 	redo_uuid_str(j->store.sb.uuid, uuid);
-	return remember_tracker(j->c, j->table.base, uuid, j->store.path, "");
+	r = tracking_began(j->c->dm_name, &j->store, id);
+	if (!r)
+		r = remember_tracker(j->c, j->table.base, uuid, j->store.path, "");
+	if (!r)
+		return 0;
+	redo_copy(text, redo_last_error(), sizeof(text));
+	return redo_err(-r, "%s@%s: was taken, but %s", j->c->name, j->snap, text);
 }
 
 static int make(struct redo_set *set, struct job *j, const char *device, const char *store)
@@ -212,8 +220,7 @@ int cmd_snapshot(const struct command *c, int argc, char **argv)
 	for (int i = 0; i < argc; i++) {
 		if (jobs[i].done) {
 			remember_deltas(jobs[i].c->name);
-			if (remember_store(&jobs[i]))
-				fprintf(stderr, "redosetup: warning: %s\n", redo_last_error());
+			r = r ? r : remember_store(&jobs[i]);
 		}
 		if (!r && !opts.dry_run)
 			verbose("%s@%s: new active delta %s", jobs[i].c->name, jobs[i].snap,

@@ -229,6 +229,8 @@ int format_tracker(const char *path, u32 block_sectors, u64 virtual_sectors,
 		   struct redo_tracker_node *n);
 /* The same of a device that the user names: asks where there is something. */
 int prepare_tracker(const char *device, u64 virtual_sectors, struct redo_tracker_node *n);
+/* Does the live device take part in it? @id: where the current epoch began. */
+int tracking_began(const char *dm_name, const struct redo_tracker_node *n, char *id);
 /* The step did not happen: the device is blank again. The error stays. */
 void drop_tracker(const struct redo_tracker_node *n);
 

@@ -59,18 +59,6 @@ int remember_tracker(const struct redo_chain *c, u64 base, const char *uuid, con
 	return redo_reg_set(&e);
 }
 
-int keep_tracker(const struct redo_set *set, const struct redo_chain *c)
-{
-	const struct redo_tracker_node *n = redo_find_tracker_dev(set, c->live_store);
-	char uuid[REDO_UUID_STR_SIZE];
-
-	if (!n)
-		return 0;
-	redo_uuid_str(n->sb.uuid, uuid);
-	return remember_tracker(c, 0, uuid, n->path,
-				strcmp(uuid, c->reg_tracker) ? "" : NULL);
-}
-
 /*
  * A chain without deltas has no other memory than the register: what is written from now on
  * goes unnoticed, so its store must never be taken again.
@@ -87,6 +75,25 @@ static int remember_end(const struct redo_chain *c)
 		return r == -ENOENT ? 0 : r;
 	redo_copy(e.tracker, ENDED, sizeof(e.tracker));
 	return redo_reg_set(&e);
+}
+
+int keep_tracker(const struct redo_set *set, const struct redo_chain *c)
+{
+	const struct redo_tracker_node *n = redo_find_tracker_dev(set, c->live_store);
+	char uuid[REDO_UUID_STR_SIZE];
+	struct redo_status s;
+
+	if (!c->live_store)
+		return 0;
+	/* A store that could not be written may not know that it is broken. */
+	if (!c->live_deltas && !redo_chain_status(c->dm_name, &s) &&
+	    s.tracking.state == REDO_TRACKING_BROKEN)
+		return remember_end(c);
+	if (!n)
+		return 0;
+	redo_uuid_str(n->sb.uuid, uuid);
+	return remember_tracker(c, 0, uuid, n->path,
+				strcmp(uuid, c->reg_tracker) ? "" : NULL);
 }
 
 bool tracking_ended(const struct redo_chain *c)
@@ -264,6 +271,28 @@ int prepare_tracker(const char *device, u64 virtual_sectors, struct redo_tracker
 		return redo_err(ENOTBLK, "%s: not a block device", device);
 	r = refuse_signature(device);
 	return r ? r : format_tracker(device, block_sectors, virtual_sectors, n);
+}
+
+int tracking_began(const char *dm_name, const struct redo_tracker_node *n, char *id)
+{
+	char uuid[REDO_UUID_STR_SIZE], now[REDO_UUID_STR_SIZE];
+	struct redo_status s;
+	u64 number;
+	int r;
+
+	*id = '\0';
+	if (redo_dry_run)
+		return 0;
+	r = redo_chain_status(dm_name, &s);
+	if (r)
+		return r;
+	redo_uuid_str(n->sb.uuid, uuid);
+	if ((s.tracking.state != REDO_TRACKING_OK &&
+	     s.tracking.state != REDO_TRACKING_REBUILDING) ||
+	    redo_change_id_parse(s.tracking.change_id, now, &number) || strcmp(now, uuid))
+		return redo_err(EIO, "%s: tracking has not begun; the kernel log says why", dm_name);
+	redo_copy(id, s.tracking.change_id, REDO_CHANGE_ID_SIZE);
+	return 0;
 }
 
 void drop_tracker(const struct redo_tracker_node *n)
