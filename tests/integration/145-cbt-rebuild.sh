@@ -39,6 +39,7 @@ for d in d1 s1; do
 	losetup "${!d}" "$SCRATCH/$d.img"
 done
 mkdm slow <<< "0 $(sectors "$d1") delay $d1 0 50 $d1 0 0"
+defer rmdm vm
 redosetup activate vm 2> "$SCRATCH/err"
 [[ ! -s $SCRATCH/err ]] || fail "activate says $(cat "$SCRATCH/err")"
 tracking() {
