@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.1 6.12 kcsan
+# kernels: uml 6.12 kcsan
 # timeout: 900
 #
 # The random sequences of 100-model, of chains whose changed blocks are tracked: marks,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml lean 6.12
+# kernels: uml lean
 # timeout: 900
 #
 # As 114-crash-cbt, while deltas are merged, and with reverts.

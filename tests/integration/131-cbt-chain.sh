@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.1 6.12
+# kernels: uml
 # timeout: 400
 #
 # Tracking and the chain: snapshots, reverts, clones, deactivation, growth; store and

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.1 6.12
+# kernels: uml 6.1
 # timeout: 600
 #
 # Tracking goes on through merges of every kind, and none of them is a change: whatever

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.1 6.12
+# kernels: uml
 # timeout: 500
 #
 # What a crash leaves of tracking: at a moment under load all disks are stopped, copied,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml 6.1 6.12
+# kernels: uml
 # timeout: 400
 #
 # The store's own troubles: it is full and joins old epochs, it grows, it fails; whatever

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# kernels: uml lean 6.1 6.12
+# kernels: uml
 # timeout: 120
 #
 # A change id is a moment: a write under way when it is taken is before it or behind it. If
