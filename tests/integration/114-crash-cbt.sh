@@ -8,7 +8,7 @@
 . "$TOP/tests/lib/crash.sh"
 # shellcheck disable=SC2034 # crash() reads them
 case $KERNEL in
-uml)	cuts=7 recovery=7 ;;
+uml)	cuts=5 recovery=5 ;;
 lean)	cuts=25 recovery=8 ;;
 *)	cuts=6 recovery=6 ;;
 esac
