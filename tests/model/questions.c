@@ -246,3 +246,28 @@ void questions_ask(struct forest *f, struct chain *c)
 	free(a.changed);
 	free(a.part);
 }
+
+/* Its tracker, if a chain still has it. */
+static const struct tracker *sealed_by(const struct forest *f, const struct node *n)
+{
+	unsigned int i;
+
+	for (i = 0; i < FOREST_CHAINS; i++)
+		if (f->chain[i].top && f->chain[i].tracker &&
+		    f->chain[i].tracker->nr == n->sealed_by)
+			return f->chain[i].tracker;
+	return NULL;
+}
+
+void questions_point(struct forest *f, struct dmdev *view, const struct node *n)
+{
+	const struct tracker *t = n->sealed_sure && n->parent ? sealed_by(f, n) : NULL;
+	char id[CBT_ID_SIZE];
+
+	if (!f->opt.cbt || !t)
+		return;
+	cbt_id(id, t->uuid, n->sealed_at);
+	if (strcmp(cbt_state(view), "point") || strcmp(cbt_now(view), id))
+		die("snapshot point %u has the change id %s, in its view's status %s %s, in %s", n->nr,
+		    id, cbt_state(view), cbt_now(view), oplog_where());
+}

@@ -13,4 +13,7 @@ void questions_ask(struct forest *f, struct chain *c);
 /* The id in a chain's status must be the model's, or a new tracker's first one. */
 void questions_id(struct chain *c);
 
+/* The status of a view that has been opened just now must have the id of its point. */
+void questions_point(struct forest *f, struct dmdev *view, const struct node *n);
+
 #endif /* TEST_QUESTIONS_H */

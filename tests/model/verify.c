@@ -147,6 +147,7 @@ static void verify_point(struct forest *f, struct node *n)
 	} else {
 		view_open(f, &temporary, n);
 		content_verify(f, temporary.fd, n->content, what);
+		questions_point(f, temporary.dm, n);
 		view_close(f, &temporary);
 	}
 	f->points_compared++;
