@@ -138,6 +138,15 @@ static void read_supers(const struct checker *c, struct found *f)
 		f[i].valid = delta_super(image_at(c->img, layout_delta(l, i)), &f[i].sb);
 }
 
+static u32 count_left(const struct checker *c, const struct found *f)
+{
+	u32 n = 0, i;
+
+	for (i = 0; i < c->depth; i++)
+		n += f[c->path[i]].sb.merge_state != REDO_MERGE_GONE;
+	return n;
+}
+
 bool check_find_chain(struct checker *c, u32 chain, const struct moment *m)
 {
 	u32 n = c->trace->layout.nr_deltas, rank;
@@ -159,10 +168,11 @@ bool check_find_chain(struct checker *c, u32 chain, const struct moment *m)
 	}
 	/*
 	 * Nothing seals a base: a first delta that is still new is used, but the
-	 * base may have been written to since it was formatted.
+	 * base may have been written to since it was formatted. So may one that is the first
+	 * again, since all before it have been merged.
 	 */
 	c->known_top = c->top;
-	if (c->depth == 1 && (c->base_open || f[c->top].sb.state == REDO_STATE_NEW))
+	if (c->top >= 0 && count_left(c, f) == 1 && (c->base_open || f[c->top].sb.state == REDO_STATE_NEW))
 		c->known_top = TRACE_BASE;
 	return !chain || rank;
 }
