@@ -34,6 +34,7 @@ struct query {
 	u64 current_epoch;
 	u64 *acc;			/* WINDOW pages of words */
 	DECLARE_BITMAP(touched, WINDOW);
+	u16 first[WINDOW], last[WINDOW];	/* of a page's words those that are not zero lie between */
 	void *buf[WINDOW];		/* pages being read */
 	u32 place[WINDOW];
 	redo_cbt_emit_fn emit;
@@ -283,19 +284,49 @@ static int enter_dir(struct query *q, u32 d)
 
 static u64 *acc_of(struct query *q, u32 i)
 {
-	u64 *words = q->acc + i * REDO_CBT_PAGE_WORDS;
-
-	if (!__test_and_set_bit(i, q->touched))
-		memset(words, 0, REDO_CBT_PAGE_WORDS * sizeof(u64));
-	return words;
+	return q->acc + i * REDO_CBT_PAGE_WORDS;
 }
 
-static void or_words(u64 *to, const __le64 *from)
+/* Most pages of a large device have a few runs: what is around them is looked at once, here. */
+static void note_words(struct query *q, u32 i, u32 first, u32 last)
 {
-	u32 i;
+	q->first[i] = min_t(u32, q->first[i], first);
+	q->last[i] = max_t(u32, q->last[i], last);
+}
 
-	for (i = 0; i < REDO_CBT_PAGE_WORDS; i++)
-		to[i] |= le64_to_cpu(READ_ONCE(from[i]));
+/* True: nothing has been put there yet. */
+static bool touch(struct query *q, u32 i)
+{
+	if (__test_and_set_bit(i, q->touched))
+		return false;
+	q->first[i] = REDO_CBT_PAGE_WORDS;
+	q->last[i] = 0;
+	return true;
+}
+
+static void or_words(struct query *q, u32 i, const __le64 *from)
+{
+	u32 first = REDO_CBT_PAGE_WORDS, last = 0, n;
+	bool fresh = touch(q, i);
+	u64 *to = acc_of(q, i), word;
+
+	for (n = 0; n < REDO_CBT_PAGE_WORDS; n++) {
+		word = le64_to_cpu(READ_ONCE(from[n]));
+		if (word) {
+			if (!last)
+				first = n;
+			last = n + 1;
+		}
+		to[n] = fresh ? word : to[n] | word;
+	}
+	note_words(q, i, first, last);
+}
+
+static void set_words(struct query *q, u32 i)
+{
+	touch(q, i);
+	memset(acc_of(q, i), 0xff, REDO_CBT_PAGE_WORDS * sizeof(u64));
+	note_words(q, i, 0, REDO_CBT_PAGE_WORDS);
 }
 
 /* The page in memory, if there is one. */
@@ -308,7 +339,7 @@ static bool or_resident(struct query *q, struct redo_cbt_map *map, u32 index, u3
 	rcu_read_lock();
 	page = rcu_dereference(map->page[index]);
 	if (page)
-		or_words(acc_of(q, i), (const __le64 *)page->bits);
+		or_words(q, i, (const __le64 *)page->bits);
 	rcu_read_unlock();
 	return page;
 }
@@ -348,7 +379,7 @@ static int gather_epoch(struct query *q, struct q_epoch *e, u32 index, u32 n)
 		if (r || ptr[nr].kind == REDO_PTR_HOLE)
 			continue;
 		if (ptr[nr].kind == REDO_PTR_ONES) {
-			memset(acc_of(q, i), 0xff, REDO_CBT_PAGE_WORDS * sizeof(u64));
+			set_words(q, i);
 			continue;
 		}
 		if (!q->buf[nr])
@@ -367,7 +398,7 @@ static int gather_epoch(struct query *q, struct q_epoch *e, u32 index, u32 n)
 
 		r = check(q, e, node, REDO_CBT_LEVEL_PAGE, index + q->place[i], &ptr[i]);
 		if (!r)
-			or_words(acc_of(q, q->place[i]), node->word);
+			or_words(q, q->place[i], node->word);
 	}
 	return r;
 }
@@ -422,10 +453,10 @@ static int add_run(struct query *q, u64 from, u64 to)
 /* Bits @lo..@hi (exclusive) of the device that are in this page. */
 static int emit_page(struct query *q, u32 index, u32 i, u64 lo, u64 hi)
 {
-	unsigned long *bits = (unsigned long *)(q->acc + i * REDO_CBT_PAGE_WORDS);
+	unsigned long *bits = (unsigned long *)acc_of(q, i);
 	u64 begin = (u64)index * REDO_CBT_PAGE_BITS;
-	unsigned long from = lo > begin ? lo - begin : 0;
-	unsigned long end = min_t(u64, hi - begin, REDO_CBT_PAGE_BITS), to;
+	unsigned long from = max_t(u64, lo > begin ? lo - begin : 0, q->first[i] * 64U);
+	unsigned long end = min_t(u64, hi - begin, q->last[i] * 64U), to;
 
 	BUILD_BUG_ON(sizeof(unsigned long) != sizeof(u64));
 	for (from = find_next_bit(bits, end, from); from < end;
