@@ -105,6 +105,25 @@ tool_refuses 1 'not a block device' cbt enable --store /etc/passwd vm
 tool_refuses 1 'at least [0-9]+k are needed' cbt enable --size 1m vm
 mkfs.ext4 -q "$s2" 2> /dev/null || mke2fs -q "$s2"
 tool_refuses 1 'holds ext.*would be overwritten' cbt enable --store "$s2" vm < /dev/null
+tool_refuses 1 'no such device' cbt enable --store /dev/nosuch vm
+
+# -y is not for the chain: its device, what lies on that, a file in its filesystem
+rio $dev "w 0 64k 5" f
+tool_refuses 1 'the chain vm itself' cbt enable -y --store $dev vm
+tool_refuses 1 'is the base' cbt enable -y --store "$base" vm
+tool_refuses 1 'the chain vm itself' snapshot -y --delta $dev vm@s1
+upon=$(losetup --show -f $dev)
+tool_refuses 1 'or lies on it' cbt enable -y --store "$upon" vm
+losetup -d "$upon"
+rio $dev "q 0 64k 5"
+mkfs.ext4 -q $dev
+mkdir -p "$SCRATCH/mnt"
+mount $dev "$SCRATCH/mnt"
+truncate -s 4M "$SCRATCH/mnt/store"
+upon=$(losetup --show -f "$SCRATCH/mnt/store")
+tool_refuses 1 'or lies on it' cbt enable -y --store "$upon" vm
+losetup -d "$upon"
+umount "$SCRATCH/mnt"
 redosetup cbt enable --dry-run --store "$s1" vm | grep -q 'would format' || fail "dry run"
 [[ $(field tracking) == off ]] || fail "--dry-run enabled it"
 redosetup show "$s1" > /dev/null 2>&1 && fail "--dry-run formatted it"
@@ -151,7 +170,7 @@ changed '512-527' --since vm@one --until vm@two vm
 changed '512-527,1024' --since vm@one vm
 changed '0,10-11,256,4103' --since "$id" --until vm@one vm
 changed 1024 --since vm@two vm
-tool_refuses 1 'no snapshot nosuch' cbt query --since vm@nosuch vm
+tool_refuses 1 'no snapshot nosuch.*id of one that is deleted stays good' cbt query --since vm@nosuch vm
 tool_refuses 1 'neither a change id nor' cbt query --since nonsense vm
 
 # list

@@ -405,6 +405,8 @@ bool redo_loop_of(const char *file, char *dev, size_t size);
 u64 redo_dev_sectors(u64 rdev);
 /* Is it, or anything that it lies on, suspended? */
 bool redo_dev_stalled(u64 rdev);
+/* Is it @below, a part of that, or made of it: as a partition, a dm device, a file in a filesystem there? */
+bool redo_dev_lies_on(u64 rdev, u64 below);
 /*
  * The base of a chain whose lowest delta is @first: where the label or @hint
  * says, else the one device whose size and fingerprint fit, else the one file in

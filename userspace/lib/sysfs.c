@@ -39,21 +39,24 @@ u64 redo_dev_sectors(u64 rdev)
 	return read_line(rdev, "size", line, sizeof(line)) ? strtoull(line, NULL, 10) : 0;
 }
 
-/*
- * A read from a suspended device waits until it is resumed, and so does one from
- * whatever lies on top of it.
- */
-static bool stalled(u64 rdev, int depth)
+/* Is it so of a device, or of anything that it lies on? */
+struct walk {
+	bool (*fn)(const struct walk *w, u64 rdev);
+	u64 (*also)(u64 rdev);		/* what it lies on beside its slaves; may be NULL */
+	u64 want;
+};
+
+static bool any_below(const struct walk *w, u64 rdev, int depth);
+
+static bool any_slave(const struct walk *w, u64 rdev, int depth)
 {
-	char path[128], line[32];
+	char path[128];
 	struct dirent *de;
 	bool found;
 	DIR *d;
 
-	if (read_line(rdev, "dm/suspended", line, sizeof(line)) && line[0] == '1')
-		return true;
 	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/slaves", major(rdev), minor(rdev));
-	d = depth ? opendir(path) : NULL;
+	d = opendir(path);
 	if (!d)
 		return false;
 	for (found = false; !found && (de = readdir(d));) {
@@ -68,16 +71,70 @@ static bool stalled(u64 rdev, int depth)
 		if (!f)
 			continue;
 		if (fgets(dev, sizeof(dev), f) && sscanf(dev, "%u:%u", &ma, &mi) == 2)
-			found = stalled(makedev(ma, mi), depth - 1);
+			found = any_below(w, makedev(ma, mi), depth);
 		fclose(f);
 	}
 	closedir(d);
 	return found;
 }
 
+static bool any_below(const struct walk *w, u64 rdev, int depth)
+{
+	u64 other;
+
+	if (w->fn(w, rdev))
+		return true;
+	if (!depth)
+		return false;
+	other = w->also ? w->also(rdev) : 0;
+	return (other && any_below(w, other, depth - 1)) || any_slave(w, rdev, depth - 1);
+}
+
+#define DEPTH	8
+
+static bool suspended(const struct walk *w __unused, u64 rdev)
+{
+	char line[32];
+
+	return read_line(rdev, "dm/suspended", line, sizeof(line)) && line[0] == '1';
+}
+
+/*
+ * A read from a suspended device waits until it is resumed, and so does one from
+ * whatever lies on top of it.
+ */
 bool redo_dev_stalled(u64 rdev)
 {
-	return stalled(rdev, 8);
+	const struct walk w = { .fn = suspended };
+
+	return any_below(&w, rdev, DEPTH);
+}
+
+/* The disk of a partition; what a loop device shows, or the device of its file's filesystem. */
+static u64 disk_or_file(u64 rdev)
+{
+	unsigned int ma, mi;
+	char line[1024];
+	struct stat st;
+
+	if (read_line(rdev, "partition", line, sizeof(line)) &&
+	    read_line(rdev, "../dev", line, sizeof(line)) && sscanf(line, "%u:%u", &ma, &mi) == 2)
+		return makedev(ma, mi);
+	if (read_line(rdev, "loop/backing_file", line, sizeof(line)) && !stat(line, &st))
+		return S_ISBLK(st.st_mode) ? st.st_rdev : st.st_dev;
+	return 0;
+}
+
+static bool wanted(const struct walk *w, u64 rdev)
+{
+	return rdev == w->want;
+}
+
+bool redo_dev_lies_on(u64 rdev, u64 below)
+{
+	const struct walk w = { .fn = wanted, .also = disk_or_file, .want = below };
+
+	return rdev && below && any_below(&w, rdev, DEPTH);
 }
 
 static bool path_is(const char *path, u64 rdev)

@@ -98,6 +98,45 @@ int refuse_signature(const char *path)
 	return confirm("%s: holds %s, which would be overwritten", path, what);
 }
 
+int need_block_device(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return redo_err(errno, "%s: %s", path, errno == ENOENT ? "no such device" :
+				strerror(errno));
+	if (S_ISREG(st.st_mode))
+		return redo_err(ENOTBLK, "%s: a file, not a block device; 'losetup --show -f %s' makes one of it",
+				path, path);
+	return S_ISBLK(st.st_mode) ? 0 : redo_err(ENOTBLK, "%s: not a block device", path);
+}
+
+static int refuse_related(const char *device, u64 part, const char *what)
+{
+	u64 rdev = redo_path_rdev(device);
+
+	if (!redo_dev_lies_on(rdev, part) && !redo_dev_lies_on(part, rdev))
+		return 0;
+	return redo_err(EBUSY, "%s: is %s, or lies on it or under it; a device of its own is needed",
+			device, what);
+}
+
+/* The chain's own device is often not open, and then nothing else keeps it from being overwritten. */
+int refuse_own(const char *device, const char *dm_name, const struct redo_table *t)
+{
+	struct redo_dm_info info;
+	int r;
+
+	if (dm_name && *dm_name && !redo_dm_info(dm_name, &info) && info.exists &&
+	    redo_dev_lies_on(redo_path_rdev(device), makedev(info.major, info.minor)))
+		return redo_err(EBUSY, "%s: is the chain %s itself, or lies on it; a device of its own is needed",
+				device, dm_name);
+	r = refuse_related(device, t->base, "the base");
+	for (u32 i = 0; !r && i < t->nr_deltas; i++)
+		r = refuse_related(device, t->delta[i], "a delta of the chain");
+	return r;
+}
+
 /*
  * Like what should a new device be? The chain's active delta, else its base. A
  * base that was put below by init looks like nothing; its chain's own device
@@ -142,9 +181,10 @@ static int find_store(const struct redo_chain *c, const struct redo_table *t, co
 	if (device) {
 		memset(s, 0, sizeof(*s));
 		redo_copy(s->path, device, sizeof(s->path));
-		if (!redo_path_rdev(device))
-			return redo_err(ENOTBLK, "%s: not a block device", device);
-		return refuse_signature(device);
+		r = need_block_device(device);
+		if (!r)
+			r = refuse_own(device, c ? c->dm_name : NULL, t);
+		return r ? r : refuse_signature(device);
 	}
 	r = delta_bytes(&bytes);
 	return r ? r : make_store(c, t, name, bytes, s);

@@ -126,7 +126,7 @@ static int get_store(struct enable *e)
 		return e->c->live_store && !opts.size ? remake(e) : make(e);
 	if (e->c->live_store && redo_path_rdev(opts.store) == e->c->live_store)
 		return remake(e);
-	r = prepare_tracker(opts.store, e->table.sectors, &e->store);
+	r = prepare_tracker(opts.store, e->c->dm_name, &e->table, &e->store);
 	return r ? r : let_go(e);
 }
 

@@ -143,9 +143,11 @@ static int full(struct clone *k)
 	struct redo_table t = { .base = redo_path_rdev(opts.to) };
 	int r;
 
-	if (!t.base)
-		return redo_err(ENOTBLK, "%s: not a block device", opts.to);
-	r = refuse_signature(opts.to);
+	r = need_block_device(opts.to);
+	if (!r)
+		r = refuse_own(opts.to, k->c->dm_name, &k->table);
+	if (!r)
+		r = refuse_signature(opts.to);
 	if (r)
 		return r;
 	r = to_background(k->name);

@@ -10,8 +10,9 @@ static int check_base(const char *path, u64 *rdev)
 	int r;
 
 	*rdev = redo_path_rdev(path);
-	if (!*rdev)
-		return redo_err(ENOTBLK, "%s: not a block device", path);
+	r = need_block_device(path);
+	if (r)
+		return r;
 	r = redo_probe_node(path, &n);
 	if (!r || r == -EUCLEAN)
 		return redo_err(EINVAL, "%s: is a delta, not a base; 'redosetup activate' brings its chain up",
@@ -24,16 +25,15 @@ static int check_base(const char *path, u64 *rdev)
 }
 
 /* --cbt: the store is there before the table names it. */
-static int add_tracking(const char *base, u64 rdev, u64 sectors, char *args, size_t size,
+static int add_tracking(u64 rdev, u64 sectors, char *args, size_t size,
 			struct redo_tracker_node *store)
 {
+	const struct redo_table t = { .base = rdev, .sectors = sectors };
 	int r;
 
 	if (!opts.nr_cbt)
 		return 0;
-	if (redo_path_rdev(opts.cbt[0]) == rdev)
-		return redo_err(EINVAL, "%s: is the base; the store needs a device of its own", base);
-	r = prepare_tracker(opts.cbt[0], sectors, store);
+	r = prepare_tracker(opts.cbt[0], NULL, &t, store);
 	if (!r)
 		r = redo_features_track(args, size, REDO_TRACK, store->rdev);
 	return r;
@@ -67,7 +67,7 @@ static int init_swapped(const char *chain, const char *base, const struct redo_d
 	if (info->suspended)
 		return redo_err(EBUSY, "%s: suspended", chain);
 	redo_features_to_table(features, false, args, sizeof(args));
-	r = add_tracking(base, rdev, sectors, args, sizeof(args), &store);
+	r = add_tracking(rdev, sectors, args, sizeof(args), &store);
 	if (r)
 		return r;
 	r = swap_in(chain, sectors, args);
@@ -95,7 +95,7 @@ static int init_stacked(const char *chain, const char *base, u64 rdev, const cha
 		return r;
 	redo_file_close(&f);
 	redo_features_to_table(features, false, t.features, sizeof(t.features));
-	r = add_tracking(base, rdev, t.sectors, t.features, sizeof(t.features), &store);
+	r = add_tracking(rdev, t.sectors, t.features, sizeof(t.features), &store);
 	if (r)
 		return r;
 	r = create_chain(chain, &t, false);

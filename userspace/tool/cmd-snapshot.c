@@ -82,7 +82,7 @@ static int make_store_for(struct job *j, const char *device)
 
 	if (!device)
 		return 0;
-	r = prepare_tracker(device, j->table.sectors, &j->store);
+	r = prepare_tracker(device, j->c->dm_name, &j->table, &j->store);
 	if (r)
 		return r;
 	return redo_features_track(j->table.features, sizeof(j->table.features), REDO_TRACK,

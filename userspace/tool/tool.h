@@ -151,6 +151,13 @@ struct redo_chain *need_chain(struct redo_set *set, const char *name);
 /* The live writable table of a chain; -errno with a text when it has none. */
 int live_table(const struct redo_chain *c, struct redo_table *t);
 int not_open(const char *dm_name, const char *why);
+/* Is it a block device? The error says what to do. */
+int need_block_device(const char *path);
+/*
+ * Refuses what would overwrite the chain: its live device @dm_name (NULL: it has none), its
+ * base or deltas, and what lies on them.
+ */
+int refuse_own(const char *device, const char *dm_name, const struct redo_table *t);
 /* Asks before something that libblkid knows is overwritten. */
 int refuse_signature(const char *path);
 
@@ -227,8 +234,12 @@ int keep_tracker(const struct redo_set *set, const struct redo_chain *c);
 int block_size_option(u32 *sectors);
 int format_tracker(const char *path, u32 block_sectors, u64 virtual_sectors,
 		   struct redo_tracker_node *n);
-/* The same of a device that the user names: asks where there is something. */
-int prepare_tracker(const char *device, u64 virtual_sectors, struct redo_tracker_node *n);
+/*
+ * The same of a device that the user names, for a disk of @t->sectors: asks where there is
+ * something. @dm_name, @t: as for refuse_own.
+ */
+int prepare_tracker(const char *device, const char *dm_name, const struct redo_table *t,
+		    struct redo_tracker_node *n);
 /* Does the live device take part in it? @id: where the current epoch began. */
 int tracking_began(const char *dm_name, const struct redo_tracker_node *n, char *id);
 /* The step did not happen: the device is blank again. The error stays. */

@@ -260,17 +260,20 @@ int format_tracker(const char *path, u32 block_sectors, u64 virtual_sectors,
 	return r;
 }
 
-int prepare_tracker(const char *device, u64 virtual_sectors, struct redo_tracker_node *n)
+int prepare_tracker(const char *device, const char *dm_name, const struct redo_table *t,
+		    struct redo_tracker_node *n)
 {
 	u32 block_sectors;
 	int r = block_size_option(&block_sectors);
 
 	if (r)
 		return r;
-	if (!redo_path_rdev(device))
-		return redo_err(ENOTBLK, "%s: not a block device", device);
-	r = refuse_signature(device);
-	return r ? r : format_tracker(device, block_sectors, virtual_sectors, n);
+	r = need_block_device(device);
+	if (!r)
+		r = refuse_own(device, dm_name, t);
+	if (!r)
+		r = refuse_signature(device);
+	return r ? r : format_tracker(device, block_sectors, t->sectors, n);
 }
 
 int tracking_began(const char *dm_name, const struct redo_tracker_node *n, char *id)
