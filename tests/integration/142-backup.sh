@@ -74,6 +74,10 @@ flock $lock
 tool_refuses 1 'somebody else' backup plain@a -o "$S/p3.redo"
 exec {lock}>&-
 tool_refuses 1 'is there already' backup plain@a -o "$S/p2.redo" < /dev/null
+# no snapshot; somewhere that is no file
+tool_refuses 1 "of a snapshot.*redosetup snapshot plain@" backup plain -o "$S/x"
+tool_refuses 1 'a block device' backup -y plain@a -o "$target"
+tool_refuses 1 'a directory' backup plain@a -o "$S"
 
 redosetup deactivate plain
 
@@ -157,6 +161,8 @@ nothing 'order' "$S/n.img" "$S/s1.redo" "$S/s3from1.redo" "$S/s4.redo" "$S/s2.re
 nothing 'full backup, not an increment' "$S/n.img" "$S/s1.redo" "$S/s1.redo"
 nothing 'no change id' "$S/n.img" "$S/plain.redo" "$S/s2.redo"
 nothing 'too small' "$small" "$S/s1.redo"
+nothing 'no such device' /dev/vg-nosuch "$S/s1.redo"
+[[ ! -e /dev/vg-nosuch ]] || fail "a file was made in /dev"
 head -c -1 "$S/s2.redo" > "$S/cut.redo"
 nothing 'cut off' "$S/n.img" "$S/s1.redo" "$S/cut.redo"
 size=$(stat -c %s "$S/s1.redo")
@@ -201,8 +207,10 @@ tool_refuses 1 'broken@a: read error near byte 3145728' backup broken@a -o "$S/x
 [[ ! -e $S/x && ! -e $S/x.part ]] || fail "a backup that failed has left a file"
 no_view
 redosetup deactivate broken
-tool_refuses 1 'write error.*NOT RESTORED' restore -y /dev/mapper/bad "$S/plain.redo"
+nothing 'the base of chain broken' -y /dev/mapper/bad "$S/plain.redo"
+tool_refuses 1 'write error.*NOT RESTORED' restore -y --force /dev/mapper/bad "$S/plain.redo"
 rmdm bad
+dd if=/dev/zero of="$e1" bs=4k count=3 conv=fsync status=none
 redosetup restore -y "$ebase" "$S/plain.redo"
 restored pmodel "$ebase"
 

@@ -377,13 +377,38 @@ static int look_at_files(struct restore *k)
 	return r;
 }
 
+/* Its deltas would lie on another content, and only some of that is ever noticed. */
+static int refuse_base(const struct target *t)
+{
+	u64 rdev = redo_path_rdev(t->name);
+	struct redo_set set;
+	int r = 0;
+
+	/* Where the chains cannot be looked for, a disk can still be restored. */
+	if (!t->block || opts.force || redo_scan(&(struct redo_scan_options){ NULL }, &set))
+		return 0;
+	for (u32 i = 0; !r && i < set.nr_chains; i++) {
+		const struct redo_chain *c = &set.chain[i];
+
+		if (c->present && redo_path_rdev(c->base_path) == rdev)
+			r = redo_err(EBUSY, "%s: is the base of chain %s, whose deltas would be wrong from then on; --force restores to it all the same",
+				     t->name, c->name);
+	}
+	redo_set_free(&set);
+	return r;
+}
+
 /* What is there may be of worth. */
 static int may_overwrite(struct restore *k)
 {
 	struct target *t = &k->target;
+	int r;
 
-	if (opts.verify || opts.since)
+	if (opts.verify)
 		return 0;
+	r = refuse_base(t);
+	if (r || opts.since)
+		return r;
 	if (t->block)
 		return refuse_signature(t->name);
 	return t->bytes ? confirm("%s: has %llu bytes, which would be replaced", t->name,

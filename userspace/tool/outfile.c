@@ -47,6 +47,11 @@ static int choose_part(struct outfile *o)
 	int r = 0;
 
 	if (!stat(o->name, &st)) {
+		if (S_ISBLK(st.st_mode))
+			return redo_err(EINVAL, "%s: a block device, where nothing would tell how long it is; name a file",
+					o->name);
+		if (S_ISDIR(st.st_mode))
+			return redo_err(EISDIR, "%s: a directory; name a file in it", o->name);
 		if (!S_ISREG(st.st_mode))
 			return 0;
 		r = confirm("%s: is there already and would be replaced", o->name);

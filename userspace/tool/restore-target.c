@@ -67,6 +67,8 @@ int target_open(struct target *t, const char *name, bool only_read)
 	if (stat(name, &st)) {
 		if (errno != ENOENT || only_read)
 			return redo_err(errno, "%s: cannot open: %s", name, strerror(errno));
+		if (!strncmp(name, "/dev/", 5) && strncmp(name, "/dev/shm/", 9))
+			return redo_err(ENOENT, "%s: no such device", name);
 		return 0;	/* made when something is written */
 	}
 	if (S_ISBLK(st.st_mode))
