@@ -62,7 +62,7 @@ run_loop() {
 
 run_loop README.md '### Backups of what has changed' /dev/vg/web2
 redosetup delete -y --all web 2> /dev/null
-redosetup deactivate --forget web
+redosetup deactivate --forget web | grep -q 'change ids are void' || fail "--forget does not tell that tracking ends"
 dd if=/dev/zero of=/dev/vg/web-cbt bs=1M count=1 conv=fsync status=none
 rm -f /backup/*
 run_loop Documentation/cbt.rst 'The loop with redosetup' /dev/vg/copy

@@ -170,6 +170,7 @@ static int deactivate(struct redo_set *set, struct redo_chain *c)
 
 static int forget(struct redo_set *set, struct redo_chain *c)
 {
+	u8 tracker[REDO_UUID_SIZE];
 	struct redo_reg_entry e;
 	int r = redo_reg_find(c->name, &e);
 
@@ -185,7 +186,11 @@ static int forget(struct redo_set *set, struct redo_chain *c)
 		r = deactivate(set, c);
 	if (r || redo_step("forget chain %s", c->name))
 		return r;
-	return redo_reg_drop(c->name);
+	r = redo_reg_drop(c->name);
+	if (!r && redo_chain_tracker(c, tracker))
+		say("%s: is not tracked any more; its change ids are void, and the store %s is free now",
+		    c->name, e.store);
+	return r;
 }
 
 typedef int (*chain_fn)(struct redo_set *set, struct redo_chain *c);
