@@ -96,6 +96,7 @@ for verb in mark list 'query --since 01234567-89ab-cdef-0123-456789abcdef/1' \
 	fi
 done
 tool_refuses 1 'is not tracked' cbt disable vm
+tool_refuses 1 'cbt enable vm.*full backups' cbt query --since 01234567-89ab-cdef-0123-456789abcdef/1 vm
 
 # enable: refused, tried, done
 tool_refuses 1 'block-size 3k' cbt enable --store "$s1" --block-size 3k vm
@@ -241,7 +242,8 @@ changed '0,10-11,256,512-527,1024,4103' --since "$id" vm
 redosetup cbt drop vm "$id" vm@one
 tool_refuses 1 'not known any more.*full backup' cbt query --since "$id" vm
 tool_refuses 1 'not known any more.*full backup' cbt query --since vm@one vm
-tool_refuses 1 '.' cbt drop vm "$uuid/6"
+tool_refuses 1 'current epoch.*cbt mark vm' cbt drop vm "$uuid/6"
+tool_refuses 1 'dropped already' cbt drop vm "$id"
 changed '10,1024' --since vm@two vm
 
 # deltas and stores as they are shown

@@ -50,6 +50,28 @@ struct redo_chain *need_chain(struct redo_set *set, const char *name)
 	return c;
 }
 
+int point_id(struct redo_set *set, const struct redo_chain *c, const char *snap, char *id)
+{
+	char text[1024];
+	int r = redo_set_point_id(set, c, snap, id);
+
+	if (r != -ENXIO)
+		return r;
+	redo_copy(text, redo_last_error(), sizeof(text));
+	return redo_err(ENXIO, "%s; the change id of one that is deleted stays good: give that ('redosetup cbt list %s')",
+			text, c->name);
+}
+
+int not_known(int r)
+{
+	char text[1024];
+
+	if (r != -ENODATA)
+		return r;
+	redo_copy(text, redo_last_error(), sizeof(text));
+	return strstr(text, "full backup") ? r : redo_err(-r, "%s; until then take full backups", text);
+}
+
 int live_table(const struct redo_chain *c, struct redo_table *t)
 {
 	if (!c->dm_name[0])

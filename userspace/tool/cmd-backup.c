@@ -32,7 +32,7 @@ static int since_point(struct backup *b, const char *text)
 	c = need_chain(&b->set, chain);
 	if (!c)
 		return -ENOENT;
-	r = redo_set_point_id(&b->set, c, snap, b->info.since);
+	r = point_id(&b->set, c, snap, b->info.since);
 	if (!r)
 		redo_copy(b->info.since_snapshot, snap, sizeof(b->info.since_snapshot));
 	return r;
@@ -136,7 +136,7 @@ static int changed_ranges(struct backup *b)
 	if (!b->c->dm_name[0])
 		return redo_err(ENXIO, "%s: not active, and only then can be asked what has changed; 'redosetup activate %s' first, or take a full backup, without --since",
 				b->c->name, b->c->name);
-	r = redo_tracker_open(b->c->dm_name, &t);
+	r = not_known(redo_tracker_open(b->c->dm_name, &t));
 	if (r)
 		return r;
 	wait.cancelled = cancelled;
@@ -228,9 +228,10 @@ static void tell(const struct backup *b, const struct redo_backup_totals *t)
 
 	format_size(b->bytes, 'h', read, sizeof(read));
 	format_size(t->data_bytes, 'h', data, sizeof(data));
-	say("%s@%s: %s backup, %s read, %s of it data, change id %s", b->info.chain,
+	/* The last word is for scripts. */
+	say("%s@%s: %s backup, %s read, %s of it data, %schange id %s", b->info.chain,
 	    b->info.snapshot, b->info.incremental ? "incremental" : "full", read, data,
-	    b->info.id[0] ? b->info.id : "none (not tracked)");
+	    b->info.id[0] ? "" : "not tracked, ", b->info.id[0] ? b->info.id : "none");
 }
 
 static int backup(struct backup *b)
@@ -256,8 +257,12 @@ int cmd_backup(const struct command *c __unused, int argc __unused, char **argv)
 {
 	char chain[REDO_NAME_SIZE], snap[REDO_NAME_SIZE];
 	struct backup b = { 0 };
-	int r = split_point(argv[0], chain, snap);
+	int r;
 
+	if (!strchr(argv[0], '@'))
+		return redo_err(EINVAL, "%s: a backup is of a snapshot, <chain>@<snapshot>; 'redosetup snapshot %s@<name>' makes one",
+				argv[0], argv[0]);
+	r = split_point(argv[0], chain, snap);
 	if (r)
 		return r;
 	if (!redo_dm_present())

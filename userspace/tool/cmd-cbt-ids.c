@@ -65,7 +65,7 @@ int resolve_id(struct tracked *k, const char *text, char *id)
 	if (r)
 		return r;
 	c = need_chain(&k->set, chain);
-	return c ? redo_set_point_id(&k->set, c, snap, id) : -ENOENT;
+	return c ? point_id(&k->set, c, snap, id) : -ENOENT;
 }
 
 /* mark ------------------------------------------------------------------------------------ */
@@ -165,6 +165,24 @@ int cmd_cbt_list(const struct command *c __unused, int argc __unused, char **arg
 
 /* drop ------------------------------------------------------------------------------------ */
 
+static int drop(struct tracked *k, const char *id)
+{
+	int r;
+
+	if (redo_step("drop the change id %s", id))
+		return 0;
+	r = redo_tracker_drop(k->t, id);
+	switch (r) {
+	case -EBUSY:
+		return redo_err(EBUSY, "%s: is where the current epoch begins, which takes the marks; 'redosetup cbt mark %s' begins another one",
+				id, k->c->name);
+	case -ESTALE:
+		return redo_err(ESTALE, "%s: is dropped already, or forgotten; 'redosetup cbt list %s' has those that are left",
+				id, k->c->name);
+	}
+	return r;
+}
+
 int cmd_cbt_drop(const struct command *c __unused, int argc, char **argv)
 {
 	struct tracked k = { .c = NULL };
@@ -174,8 +192,8 @@ int cmd_cbt_drop(const struct command *c __unused, int argc, char **argv)
 		char id[REDO_CHANGE_ID_SIZE];
 
 		r = resolve_id(&k, argv[i], id);
-		if (!r && !redo_step("drop the change id %s", id))
-			r = redo_tracker_drop(k.t, id);
+		if (!r)
+			r = drop(&k, id);
 	}
 	close_tracked(&k);
 	return r;

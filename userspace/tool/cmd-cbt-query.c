@@ -14,7 +14,7 @@ struct query {
 
 static int begin(struct query *q, const char *name)
 {
-	int r = open_tracked(&q->k, name);
+	int r = not_known(open_tracked(&q->k, name));
 
 	if (!r && opts.since)
 		r = resolve_id(&q->k, opts.since, q->since);

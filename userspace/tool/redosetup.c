@@ -56,7 +56,7 @@ const struct command commands[] = {
 	{ "cbt enable", cmd_cbt_enable, 1, 1, "<chain>", COMMON SCAN "ZQz",
 	  "track which blocks of a live chain change" },
 	{ "cbt disable", cmd_cbt_disable, 1, 1, "<chain>", COMMON SCAN "X",
-	  "end that" },
+	  "stop tracking its changes; its change ids are void" },
 	{ "cbt mark", cmd_cbt_mark, 1, 1, "<chain>", COMMON SCAN "Aj",
 	  "begin a new epoch and print its change id" },
 	{ "cbt list", cmd_cbt_list, 1, 1, "<chain>", COMMON SCAN REPORT "j",
@@ -64,7 +64,7 @@ const struct command commands[] = {
 	{ "cbt query", cmd_cbt_query, 1, 1, "<chain>", COMMON SCAN REPORT "EIMHj",
 	  "what has changed since a change id, or most often" },
 	{ "cbt export", cmd_cbt_export, 2, 2, "<chain> <file>|-", COMMON SCAN "EIj",
-	  "write that as a bitmap with a header" },
+	  "write what has changed as a bitmap with a header" },
 	{ "cbt drop", cmd_cbt_drop, 2, -1, "<chain> <change id>...", COMMON SCAN "j",
 	  "let go of change ids that nobody will ask about" },
 	{ "grow", cmd_grow, 1, 2, "<chain> [+<units>]", COMMON SCAN "z",
@@ -101,7 +101,7 @@ static const struct option_def option_defs[] = {
 	{ 's', "snapshot", false, "<name>", "snapshot's name for the label" },
 	{ 't', "description", false, "<text>", "description of the snapshot" },
 	{ 'd', "delta", false, "<device>", "device for the new delta" },
-	{ 'z', "size", false, "<size>", "size of the new delta's device (default 1g); grow: the new size" },
+	{ 'z', "size", false, "<size>", "size of the device that is made (default: 1g for a delta, by the disk for a store); grow: the new size" },
 	{ 'q', "quiesce", false, "auto|none", "auto: freeze mounted filesystems; none: do not" },
 	{ 'f', "force", false, NULL, "go on where it would be refused; see the man page" },
 	{ 'D', "device", false, "<device>", "look at this device only (repeatable)" },
@@ -110,7 +110,7 @@ static const struct option_def option_defs[] = {
 	{ 'r', "remove", false, NULL, "remove the view's device" },
 	{ 'F', "full", false, NULL, "copy the content" },
 	{ 'T', "to", false, "<device>", "device that the content is copied to" },
-	{ 'a', "all", false, NULL, "all chains" },
+	{ 'a', "all", false, NULL, "all chains; delete: all snapshots of the chain" },
 	{ 'w', "feature", false, "<word>[=<value>]", "feature of the table line, kept (repeatable; none clears them)" },
 	{ 'G', "forget", false, NULL, "take a chain without deltas down and forget it" },
 	{ 'e', "readonly", false, NULL, "bring up read-only; nothing is written" },
@@ -122,16 +122,16 @@ static const struct option_def option_defs[] = {
 	{ 'u', "resume", false, NULL, "let a merge go on that is paused, held or has failed" },
 	{ 'k', "throttle", false, "<percent>|<n>MiB", "merge that much of the time, or a second, only" },
 	{ 'W', "wipe", false, "[discard|zeroes|secure]", "overwrite what is released (default zeroes)" },
-	{ 'E', "since", false, "<change id>|<chain>@<snap>", "what has changed since then; restore: the target holds that" },
+	{ 'E', "since", false, "<id>|<chain>@<snap>", "what has changed since that change id or snapshot; restore: the id of what the target holds" },
 	{ 'K', "output", false, "<file>|-", "where the backup goes (default: standard output)" },
 	{ 'V', "verify", false, NULL, "compare the target with the backup; write nothing" },
 	{ 'x', "remove-delta", false, NULL, "remove the device of the delta that was dropped" },
-	{ 'C', "cbt", false, "<device>", "track changes, with a store there (for each chain)" },
+	{ 'C', "cbt", false, "<device>", "track changes from now on, with the store there (snapshot: one for each chain)" },
 	{ 'Z', "store", false, "<device>", "the device for the tracking store" },
 	{ 'Q', "block-size", false, "<size>", "what a bit stands for, 4k to 1m (default 64k)" },
 	{ 'X', "remove-store", false, NULL, "remove the device of the tracking store" },
 	{ 'A', "label", false, "<text>", "label of the mark" },
-	{ 'I', "until", false, "<change id>|<chain>@<snap>|now", "what had changed until then (default now)" },
+	{ 'I', "until", false, "<id>|<chain>@<snap>|now", "what had changed until then (default: now)" },
 	{ 'M', "bitmap", false, NULL, "write the bitmap as it is to standard output" },
 	{ 'H', "frequent", false, NULL, "in how many epochs each range has changed, the most first" },
 	{ 'j', "timeout", false, "<seconds>", "how long to wait for a rebuild after a crash (default 60)" },
@@ -297,7 +297,7 @@ static void print_command_help(const struct command *c)
 		else
 			snprintf(left, sizeof(left), "%s--%s%s%s", dash, o->name, o->arg ? " " : "",
 				 o->arg ? o->arg : "");
-		printf("  %-34s %s\n", left, o->help);
+		printf("  %-36s %s\n", left, o->help);
 	}
 }
 

@@ -148,6 +148,10 @@ int scan(struct redo_set *set);
 /* "chain@snap" into two names. */
 int split_point(const char *text, char *chain, char *snap);
 struct redo_chain *need_chain(struct redo_set *set, const char *name);
+/* The change id of one of @c's points, REDO_CHANGE_ID_SIZE bytes. */
+int point_id(struct redo_set *set, const struct redo_chain *c, const char *snap, char *id);
+/* An answer is not known, since nothing is tracked: what has the user got left? Returns @r. */
+int not_known(int r);
 /* The live writable table of a chain; -errno with a text when it has none. */
 int live_table(const struct redo_chain *c, struct redo_table *t);
 int not_open(const char *dm_name, const char *why);

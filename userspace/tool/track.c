@@ -22,8 +22,9 @@ static void warn(const struct redo_chain *c, const char *fmt, ...)
 
 static void warn_ended(const struct redo_chain *c, const char *why)
 {
-	warn(c, "CHANGES ARE NOT TRACKED ANY MORE: %s. Change ids given out so far are void: take a full backup; 'redosetup cbt enable %s' begins anew",
-	     why, c->name);
+	warn(c, "CHANGES %s NOT %sTRACKED ANY MORE: %s. Change ids given out so far %s void: take a full backup; 'redosetup cbt enable %s' begins anew",
+	     redo_dry_run ? "WOULD" : "ARE", redo_dry_run ? "BE " : "", why,
+	     redo_dry_run ? "would be" : "are", c->name);
 }
 
 /* Register --------------------------------------------------------------------------- */
