@@ -112,6 +112,11 @@ same "$S/r2.img" "$S/s2"
 redosetup restore "$S/r3.img" "$S/s1.redo" "$S/s2.redo" "$S/s3.redo"
 same "$S/r3.img" "$S/s3"
 redosetup restore --verify "$S/r3.img" "$S/s1.redo" "$S/s2.redo" "$S/s3.redo"
+redosetup restore -n "$S/n.img" "$S/s1.redo" "$S/s2.redo" > "$S/plan"
+grep -q "s1.redo: vm@s1, in full, change id $(id_of "$S/said1")$" "$S/plan" &&
+	grep -q "s2.redo: vm@s2, .*since $(id_of "$S/said1"), change id $(id_of "$S/said2")$" "$S/plan" ||
+	fail "the plan is $(cat "$S/plan")"
+[[ ! -e $S/n.img ]] || fail "--dry-run made a file"
 # step by step, from a pipe, to a device that held something else, and all in one
 redosetup restore --since "$(id_of "$S/said1")" "$S/r1.img" "$S/s2.redo"
 same "$S/r1.img" "$S/s2"

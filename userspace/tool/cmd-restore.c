@@ -415,9 +415,25 @@ static int may_overwrite(struct restore *k)
 				  (unsigned long long)t->bytes) : 0;
 }
 
-static int restore(struct restore *k)
+/* What the streams are, for who has only files; of pipes, what can be known before. */
+static bool planned(const struct restore *k)
 {
 	char point[2 * REDO_NAME_SIZE];
+
+	for (int i = 0; i < k->nr; i++) {
+		const struct redo_backup_info *b = &k->plan[i].info;
+
+		redo_step("take %s: %s, %s%s, change id %s", k->plan[i].name,
+			  point_of(b, point, sizeof(point)),
+			  b->incremental ? "what has changed since " : "in full",
+			  b->incremental ? b->since : "", b->id[0] ? b->id : "none");
+	}
+	return redo_step("restore %s to %s", point_of(last_of(k), point, sizeof(point)),
+			 k->target.name);
+}
+
+static int restore(struct restore *k)
+{
 	int r = look_at_files(k);
 
 	if (!r)
@@ -431,8 +447,7 @@ static int restore(struct restore *k)
 		r = may_overwrite(k);
 	if (r)
 		return opts.verify ? r : explain(k, NULL, r);
-	if (redo_step("restore %s to %s", point_of(last_of(k), point, sizeof(point)),
-		      k->target.name))
+	if (planned(k))
 		return 0;
 	return k->files ? run_files(k) : run_pipes(k);
 }
