@@ -101,18 +101,23 @@ static void go_on(struct redo_merge_copies *k)
 	}
 }
 
-/* For a write, which holds the pages. With nothing under way there is one: the set keeps some. */
+/*
+ * For a write, which holds the pages. Those under way come back by this thread only, so it does
+ * not wait for the set's reserve while there are any; and waits where there is none, for without
+ * waiting the reserve of vectors is not touched at all.
+ */
 static struct bio *get_bio(struct redo_merge_copies *k, unsigned short pages)
 {
 	struct bio *bio;
 
-	while (1) {
+	while (k->pending) {
 		bio = bio_alloc_bioset(k->to.bdev, pages, REQ_OP_WRITE,
 				       GFP_NOWAIT | __GFP_NOWARN, &k->writes);
 		if (bio)
 			return bio;
 		go_on(k);
 	}
+	return bio_alloc_bioset(k->to.bdev, pages, REQ_OP_WRITE, GFP_NOIO, &k->writes);
 }
 
 static struct bio *make_write(struct redo_merge_copies *k, struct redo_merge_copy *copy)
