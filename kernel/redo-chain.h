@@ -443,10 +443,14 @@ int redo_commit_drain(struct redo_chain *c);
 int redo_commit_all(struct redo_chain *c);
 /*
  * Wait until all that is listed now has been committed and applied. May block. Also while
- * the chain is parked: then it has been, or never will be (-EIO).
+ * the chain is parked: then it has been, or never will be (-EIO); and when a merge into the
+ * base comes to its end meanwhile.
  */
 int redo_commit_wait(struct redo_chain *c);
-/* Just parked, the commit worker idle: who waits need not wait on. */
+/*
+ * Who waits need not wait on: the chain has just been parked and the commit worker is idle;
+ * or it is the commit worker that calls, and the last delta has gone.
+ */
 void redo_commit_end_waits(struct redo_chain *c);
 /* Of @changes, all that were grabbed at one time: target first, then source. Commit worker. */
 int redo_commit_down(struct redo_chain *c, struct list_head *changes);

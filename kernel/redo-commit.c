@@ -569,6 +569,9 @@ int redo_commit_wait(struct redo_chain *c)
 	if (c->parked) {
 		w.error = c->lost ? -EIO : 0;
 		complete(&w.done);
+	} else if (!c->active) {
+		w.error = 0; /* the end of a merge has committed all, and nobody looks any more */
+		complete(&w.done);
 	} else {
 		list_add_tail(&w.list, &c->commit_waits);
 	}

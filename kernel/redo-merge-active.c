@@ -579,8 +579,10 @@ static int end_visit(struct redo_chain *c)
 	mutex_unlock(&c->track.records);
 	if (r)
 		return r;
-	if (!c->active)
+	if (!c->active) {
 		redo_nospace_requeue_workers(c);
+		redo_commit_end_waits(c);
+	}
 	end_waiters(&waiters);
 	return 1;
 }

@@ -187,11 +187,15 @@ static void close_and_drain(struct redo_chain *c)
  */
 static int make_durable(struct redo_chain *c)
 {
+	int r = 0;
+
 	if (redo_mutant(cbt_mark_undurable))
 		return 0;
-	if (c->active)
-		return redo_commit_wait(c);
-	return blkdev_issue_flush(c->slot[0].bdev);
+	if (READ_ONCE(c->active))
+		r = redo_commit_wait(c);
+	if (!r && !READ_ONCE(c->active)) /* or a merge has come to its end meanwhile */
+		r = blkdev_issue_flush(c->slot[0].bdev);
+	return r;
 }
 
 static bool is_implied(struct redo_chain *c)

@@ -7,6 +7,7 @@
 # change since. On lower devices that take their time with writes, not with flushes.
 
 . "$TOP/tests/lib/redo.sh"
+. "$TOP/tests/lib/merge.sh"
 . "$TOP/tests/lib/cbt.sh"
 require_target delay
 
@@ -52,3 +53,28 @@ slowly slowd1 "$d1"
 reload lsr chain /dev/mapper/slowbase /dev/mapper/slowd1 -- cbt "$store"
 under_way
 rmdm chain
+
+# Beside the end of a merge into the base, after which nobody commits any more: whoever waits
+# for a commit is let go, and the id is one of the base's.
+fresh base2 8M
+fresh d2 48M
+mkstore store2
+rio "$base2" "w 0 8M 1" f
+dmsetup create slowd2 --table "0 $(sectors "$d2") delay $d2 0 0 $d2 0 200 $d2 0 0"
+defer rmdm slowd2
+mkchain other "$base2" -- cbt "$store2"
+reload lsr other "$base2" /dev/mapper/slowd2 -- cbt "$store2"
+rio /dev/mapper/other "w 1M 256k 5" f
+message other merge "$(uuid_of "$d2")" unshared > /dev/null
+while [[ ! -e $SCRATCH/merged ]]; do
+	message other cbt_mark > /dev/null || echo failed > "$SCRATCH/failed"
+done &
+marks=$!
+merge_ends other 60
+touch "$SCRATCH/merged"
+wait_for 30 eval "! kill -0 $marks 2> /dev/null"
+[[ ! -e $SCRATCH/failed ]] || fail "a mark has failed"
+before=$(message other cbt_mark)
+rio /dev/mapper/other "w 2M 64k 6" f
+expect_changed other "$before" now 32
+rmdm other
