@@ -17,8 +17,18 @@ static void unstick(struct redo_cbt_store *st)
 	mutex_unlock(&st->jmutex);
 }
 
-/* Durably, in the current epoch's. fold_mutex held. */
-static int __mark(struct redo_cbt_store *st, u64 first, u64 last)
+/*
+ * The end of the part of a long range that is marked at once: its pages have to be in memory
+ * together, and so many are, whatever the budget.
+ */
+static u64 piece_end(u64 first, u64 last)
+{
+	u64 page = first / REDO_CBT_PAGE_BITS + max(1U, redo_cbt_pages_over / 2);
+
+	return min(last, page * REDO_CBT_PAGE_BITS - 1);
+}
+
+static int mark_piece(struct redo_cbt_store *st, u64 first, u64 last)
 {
 	int r;
 
@@ -33,6 +43,19 @@ static int __mark(struct redo_cbt_store *st, u64 first, u64 last)
 		if (r)
 			break;
 		unstick(st);
+	}
+	return r;
+}
+
+/* Durably, in the current epoch's. fold_mutex held. */
+static int __mark(struct redo_cbt_store *st, u64 first, u64 last)
+{
+	u64 end;
+	int r = 0;
+
+	for (; !r && first <= last; first = end + 1) {
+		end = piece_end(first, last);
+		r = mark_piece(st, first, end);
 	}
 	if (r)
 		redo_cbt_break(&st->c, redo_cbt_reason_of(r));
@@ -198,14 +221,11 @@ static int rebuild_mark(struct redo_cbt_store *st, u64 epoch, u64 first, u64 las
 	return r;
 }
 
-int redo_cbt_rebuild_mark(struct redo_cbt *cbt, u64 epoch, sector_t start, sector_t end)
+static int rebuild_piece(struct redo_cbt *cbt, u64 epoch, u64 first, u64 last)
 {
 	struct redo_cbt_store *st = redo_cbt_store(cbt);
-	u64 first = start >> cbt->shift, last = (end - 1) >> cbt->shift;
 	int r;
 
-	if (start >= end)
-		return 0;
 	for (;;) {
 		if (redo_cbt_over(st))
 			return -EUCLEAN;
@@ -217,6 +237,20 @@ int redo_cbt_rebuild_mark(struct redo_cbt *cbt, u64 epoch, sector_t start, secto
 		r = redo_cbt_settle(cbt, false);
 		if (r && r != -EAGAIN)
 			break;
+	}
+	return r;
+}
+
+int redo_cbt_rebuild_mark(struct redo_cbt *cbt, u64 epoch, sector_t start, sector_t end)
+{
+	u64 first = start >> cbt->shift, last = (end - 1) >> cbt->shift, to;
+	int r = 0;
+
+	if (start >= end)
+		return 0;
+	for (; !r && first <= last; first = to + 1) {
+		to = piece_end(first, last);
+		r = rebuild_piece(cbt, epoch, first, to);
 	}
 	if (r && r != -ENOENT)
 		redo_cbt_break(cbt, redo_cbt_reason_of(r));

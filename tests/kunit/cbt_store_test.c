@@ -983,6 +983,33 @@ static void cbt_torn_journal(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, ask(c, 1, 0, 0, 800), -EUCLEAN);
 }
 
+/* A range of more pages than may be in memory, none of them empty. */
+static void cbt_long_range(struct kunit *test)
+{
+	static const struct params p = {
+		.name = "long", .bits = 40 * REDO_CBT_PAGE_BITS, .block_sectors = 8, .room = 400,
+		.budget = 4, .over = 4,
+	};
+	struct ctx *c = new_ctx(test, &p);
+	u64 i;
+
+	open_it(c);
+	KUNIT_ASSERT_EQ(test, redo_cbt_start(c->cbt, false), 0);
+	KUNIT_ASSERT_TRUE(test, next_epoch(c, REDO_CBT_ENABLE, true, 0, false));
+	redo_cbt_open_writes(c->cbt);
+	for (i = 0; i < 40; i++)
+		write_block(c, i * REDO_CBT_PAGE_BITS + 7);
+	KUNIT_ASSERT_EQ(test, redo_cbt_settle(c->cbt, false), 0);
+	KUNIT_ASSERT_EQ(test, (int)reopen(c), (int)REDO_CBT_ST_OK);
+	KUNIT_ASSERT_EQ(test, redo_cbt_start(c->cbt, true), 0);
+	KUNIT_EXPECT_EQ(test, redo_cbt_rebuild_mark(c->cbt, 1, 0, p.bits * 8), 0);
+	KUNIT_EXPECT_EQ(test, redo_cbt_rebuild_done(c->cbt, 1), 0);
+	KUNIT_EXPECT_EQ(test, redo_cbt_settle(c->cbt, true), 0);
+	bitmap_fill(c->epoch[1].may, p.bits);
+	bitmap_fill(c->epoch[1].must, p.bits);
+	check_all(c);
+}
+
 /* The one block that an epoch's only page is in, found by its magic and place. */
 static u64 find_page(struct ctx *c, u64 place)
 {
@@ -1149,6 +1176,7 @@ static void cbt_every_write(struct kunit *test)
 
 static struct kunit_case redo_cbt_store_cases[] = {
 	KUNIT_CASE(cbt_torn_journal),
+	KUNIT_CASE(cbt_long_range),
 	KUNIT_CASE(cbt_decayed_page),
 	KUNIT_CASE(cbt_ids),
 	KUNIT_CASE(cbt_back_to),
