@@ -103,6 +103,7 @@ void redo_cbt_set_owner(struct redo_cbt *cbt, void *owner)
 	spin_lock_irq(&st->lock);
 	st->owner = owner;
 	spin_unlock_irq(&st->lock);
+	flush_work(&st->break_work); /* it may have looked before */
 }
 
 /* Neighbours that follow one another, as streams do, share a range. lock held. */

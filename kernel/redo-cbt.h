@@ -116,7 +116,10 @@ int redo_cbt_start(struct redo_cbt *cbt, bool rebuild);
 int redo_cbt_close(struct redo_cbt *cbt, u64 link_generation);
 /* Ends the work and frees; no bio is held any more. Writes nothing. NULL is fine. */
 void redo_cbt_free(struct redo_cbt *cbt);
-/* After a hand-over; writes are closed and none is held. */
+/*
+ * After a hand-over; writes are closed and none is held. Process. At return the owner before
+ * has been told of a break that he is told of, and will not be called any more.
+ */
 void redo_cbt_set_owner(struct redo_cbt *cbt, void *owner);
 
 /* --- Writes: any context --- */

@@ -345,7 +345,7 @@ void redo_track_move(struct redo_chain *to, struct redo_chain *from)
 	__redo_track_link(from); /* it knows its active delta, @to does not yet */
 	redo_cbt_close_writes(from->cbt);
 	redo_cbt_set_owner(from->cbt, to);
-	tr->broken = was->broken;
+	tr->broken |= was->broken; /* one of both was told, if there was a break meanwhile */
 	tr->link_due = was->link_due;
 	tr->rebuild_epoch = 0;	/* slots have other numbers */
 	if (tr->broken)
