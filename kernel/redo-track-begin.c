@@ -130,6 +130,17 @@ static bool needs_rebuild(const struct view *v)
 	       last->generation != v->store.link_generation;
 }
 
+/*
+ * The store breaks by itself where it cannot write; without memory, or if it is too small, it
+ * leaves that to us. Going on with the epoch, or the size, of before would miss changes.
+ */
+static void must(struct redo_chain *c, int r)
+{
+	if (r)
+		redo_cbt_break(c->cbt, r == -EFBIG ? REDO_CBT_BREAK_SPACE :
+			       r == -ENOMEM ? REDO_CBT_BREAK_MEMORY : REDO_CBT_BREAK_IO);
+}
+
 /* --- epochs --- */
 
 /* The delta of an epoch never took over: the hand-over that began it was cut off. */
@@ -195,6 +206,7 @@ static void fill_snapshot(const struct view *v, struct redo_cbt_begin *b)
 static void begin_new(struct redo_chain *c, struct view *v)
 {
 	struct redo_cbt_begin b = { .implied = true, .set_alt = true };
+	int r;
 
 	if (v->fresh) {
 		redo_cbt_set_link(c->cbt, v->parent.uuid, v->parent.generation);
@@ -208,8 +220,9 @@ static void begin_new(struct redo_chain *c, struct view *v)
 		end_implied(c, v);
 	memcpy(b.delta_uuid, v->top.uuid, REDO_UUID_SIZE);
 	memcpy(b.alt_uuid, v->top.uuid, REDO_UUID_SIZE);
-	if (!redo_cbt_next_epoch(c->cbt, &b, &c->track.epoch))
-		c->track.link_due = true;
+	r = redo_cbt_next_epoch(c->cbt, &b, &c->track.epoch);
+	must(c, r);
+	c->track.link_due |= !r;
 }
 
 /* What is on top has taken writes before, or it is the base. */
@@ -226,7 +239,7 @@ static void begin_known(struct redo_chain *c, struct view *v)
 	if (!v->fresh)
 		return;
 	memcpy(b.alt_uuid, v->top.uuid, REDO_UUID_SIZE);
-	redo_cbt_next_epoch(c->cbt, &b, &number);
+	must(c, redo_cbt_next_epoch(c->cbt, &b, &number));
 }
 
 /* A delta that names a store without epochs is found to be tracked for the first time. */
@@ -261,15 +274,12 @@ static int begin_epoch(struct redo_chain *c)
 static void fit_size(struct redo_chain *c)
 {
 	struct redo_cbt_info info;
-	int r;
 
 	redo_cbt_info(c->cbt, &info);
 	if (info.virtual_sectors == c->len)
 		return;
 	redo_cbt_close_writes(c->cbt);
-	r = redo_cbt_resize(c->cbt, c->len);
-	if (r == -EFBIG)
-		redo_cbt_break(c->cbt, REDO_CBT_BREAK_SPACE);
+	must(c, redo_cbt_resize(c->cbt, c->len));
 }
 
 static int open_store(struct redo_chain *c, struct block_device *bdev)
