@@ -304,6 +304,7 @@ static int bring_up_deltas(struct redo_chain *c)
 		r = change_active(c, live);
 	if (r)
 		return r;
+	redo_track_began(c);
 	if (c->top != live) {
 		c->home = c->active_slot;
 		c->alloc = c->active;

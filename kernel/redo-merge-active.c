@@ -595,7 +595,7 @@ int redo_merge_active_end(struct redo_chain *c)
 	redo_gate_close(c);
 	r = redo_commit_visit(c, end_visit);
 	redo_gate_open(c);
-	if (r > 0)
+	if (r >= 0) /* also if it was not the end: the target is not the one to come, then */
 		redo_track_relink(c);
 	if (r)
 		return r;

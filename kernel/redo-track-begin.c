@@ -212,6 +212,9 @@ static void begin_new(struct redo_chain *c, struct view *v)
 		redo_cbt_set_link(c->cbt, v->parent.uuid, v->parent.generation);
 		fill_snapshot(v, &b);
 	} else if (is_known(&v->store, v->parent.uuid)) {
+		/* It is to be known when *alt* is another one; also as what a revert leaves out. */
+		if (!same(v->store.link_uuid, v->parent.uuid))
+			must(c, redo_cbt_set_link(c->cbt, v->parent.uuid, v->parent.generation));
 		fill_snapshot(v, &b);
 	} else {
 		fill_revert(v, &b);
@@ -223,6 +226,7 @@ static void begin_new(struct redo_chain *c, struct view *v)
 	r = redo_cbt_next_epoch(c->cbt, &b, &c->track.epoch);
 	must(c, r);
 	c->track.link_due |= !r;
+	c->track.reverts = !r && b.kind == REDO_CBT_REVERT;
 }
 
 /* What is on top has taken writes before, or it is the base. */
@@ -329,6 +333,7 @@ int redo_track_begin(struct redo_chain *c)
 	int r = 0;
 
 	c->track.epoch = 0;
+	c->track.reverts = false;
 	if (c->cbt && c->track.bdev != c->store)
 		leave_store(c);
 	if (!c->store)
@@ -341,6 +346,16 @@ int redo_track_begin(struct redo_chain *c)
 		return r;
 	fit_size(c);
 	return redo_track_works(c) ? begin_epoch(c) : 0;
+}
+
+/*
+ * As long as the link is what a revert has left out, a cut lets the old line go on as if nobody
+ * had ever had the new id, which is that of other content. At a snapshot it is the same.
+ */
+void redo_track_began(struct redo_chain *c)
+{
+	if (c->track.reverts)
+		__redo_track_link(c);
 }
 
 void redo_track_move(struct redo_chain *to, struct redo_chain *from)

@@ -227,6 +227,11 @@ static int mark(struct redo_chain *c, const char *label, u64 *number)
 	struct redo_cbt_begin begin = { .kind = REDO_CBT_MARK, .label = label };
 	int r;
 
+	/*
+	 * Of an id there may be that is not the beginning of the active delta the store must
+	 * know whose it is: else, after a cut, leaving that delta out would not be a revert.
+	 */
+	__redo_track_link(c);
 	r = make_explicit(c);
 	if (r)
 		return r;

@@ -24,6 +24,7 @@ struct redo_track {
 	/* Change only while suspended; the store itself is the chain's @cbt. */
 	struct block_device *bdev;	/* of the store that @cbt is; NULL: none is open */
 	u64 epoch;			/* that the hand-over under way has begun; 0: none */
+	bool reverts;			/* and it leaves out what was active */
 
 	/*
 	 * What deltas' superblocks say of the store, and which delta is the active one: whoever
@@ -107,6 +108,8 @@ void redo_track_move(struct redo_chain *to, struct redo_chain *from);
  * has to fail.
  */
 int redo_track_begin(struct redo_chain *c);
+/* preresume, the new top delta is the active one: what must not wait for the resume. */
+void redo_track_began(struct redo_chain *c);
 /* A writable line without a store: is there one that it leaves out? Logs; -EINVAL. */
 struct redo_target;
 int redo_track_check_line(struct redo_target *t);
