@@ -282,7 +282,7 @@ dd if=/dev/zero of="$s2" bs=64k count=1 conv=fsync status=none
 mkdm st <<< "0 $(sectors "$s2") linear $s2 0"
 redosetup cbt disable -y vm > /dev/null
 up -
-tool_refuses 1 'busy|in use' cbt enable -y --store "$d1" vm
+tool_refuses 1 'a delta of the chain' cbt enable -y --store "$d1" vm
 [[ $(field tracking) == off ]] || fail "on a delta: $(field tracking)"
 new=$(redosetup cbt enable -y --store /dev/mapper/st vm)
 rio $dev "w 2M 64k 1" f
