@@ -11,6 +11,7 @@
 struct promise {
 	u64 number;
 	bool in_doubt;			/* may be stale */
+	bool old;			/* if it is not in the list any more */
 	const struct trace_id *id;	/* or */
 	const struct afterlife_id *later;
 };
@@ -34,14 +35,15 @@ static void collect(struct asked *a, const struct moment *m, bool full)
 		if (m->id_known[i])
 			a->promise[a->nr++] = (struct promise){
 				.number = t->id[i].number, .id = &t->id[i],
-				.in_doubt = full || (t->id[i].doubted != TRACE_NEVER &&
-						     t->id[i].doubted <= m->now),
+				.old = full,
+				.in_doubt = t->id[i].doubted != TRACE_NEVER &&
+					    t->id[i].doubted <= m->now,
 			};
 	for (i = 0; a->life && i < a->life->nr_ids; i++)
 		if (a->life->id[i].round <= a->life->round)
 			a->promise[a->nr++] = (struct promise){
 				.number = a->life->id[i].number, .later = &a->life->id[i],
-				.in_doubt = full,
+				.old = full,
 			};
 }
 
@@ -126,6 +128,21 @@ static void compare(const struct asked *a, const struct promise *from, const str
 	}
 }
 
+/* Where there is no space the oldest may go at any time. */
+static bool may_be_stale(const struct asked *a, const struct promise *p)
+{
+	struct cbt_list l;
+	bool gone;
+
+	if (p->in_doubt || !p->old)
+		return p->in_doubt;
+	if (cbt_list(a->c->live, &l))
+		die("no list of change ids");
+	gone = p->number < l.record[0].first;
+	cbt_list_free(&l);
+	return gone;
+}
+
 static void ask(struct asked *a, const struct promise *from, const struct promise *to)
 {
 	char names[2][CBT_ID_SIZE];
@@ -137,7 +154,7 @@ static void ask(struct asked *a, const struct promise *from, const struct promis
 	r = cbt_query(a->c->live, names[0], to ? names[1] : NULL, 0,
 		      a->c->trace->layout.base_sectors, a->changed);
 	a->count++;
-	if (r == ESTALE && (from->in_doubt || (to && to->in_doubt)))
+	if (r == ESTALE && (may_be_stale(a, from) || (to && may_be_stale(a, to))))
 		return;
 	if (r)
 		wrong(a, from, to, strerror(r));

@@ -81,9 +81,41 @@ static void wrong(const struct asker *a, u64 from, u64 to, const char *what)
 	    (unsigned long long)from, (unsigned long long)to, what, oplog_where());
 }
 
-static bool may_be_stale(const struct asker *a, u64 id)
+static void check_list(struct asker *a)
 {
-	return id && (a->t->small || a->t->epoch[id].state != ID_ASKED);
+	int r = cbt_list(a->c->dm, &a->list);
+
+	if (r)
+		die("%s: cbt_list: %s, in %s", a->c->name, strerror(r), oplog_where());
+	if (strcmp(a->list.uuid, a->t->uuid) || a->list.block != a->t->block ||
+	    a->list.current != a->t->current)
+		die("%s: cbt_list says %s, %u, %llu in %s", a->c->name, a->list.uuid,
+		    a->list.block, (unsigned long long)a->list.current, oplog_where());
+}
+
+static bool has_reverted(const struct tracker *t)
+{
+	u64 i;
+
+	for (i = 1; i < t->current; i++)
+		if (t->epoch[i].back_to)
+			return true;
+	return false;
+}
+
+/*
+ * Where there is no space the oldest may go at any time; those that are in the list are
+ * answered, if what a revert went back to has not gone.
+ */
+static bool may_be_stale(struct asker *a, u64 id)
+{
+	if (!id || a->t->epoch[id].state != ID_ASKED)
+		return id;
+	if (!a->t->small)
+		return false;
+	cbt_list_free(&a->list);
+	check_list(a);
+	return id < a->list.record[0].first || has_reverted(a->t);
 }
 
 static void explain_miss(const struct asker *a, const char *what)
@@ -108,6 +140,12 @@ static void ask_pair(struct asker *a, u64 from, u64 to)
 	if (r)
 		wrong(a, from, to, strerror(r));
 	what = tracker_judge(a->t, &a->list, from, to, a->c->content, sectors, true, a->changed);
+	if (what && a->t->small) { /* some may have been joined since the list was read */
+		cbt_list_free(&a->list);
+		check_list(a);
+		what = tracker_judge(a->t, &a->list, from, to, a->c->content, sectors, true,
+				     a->changed);
+	}
 	if (what) {
 		explain_miss(a, what);
 		wrong(a, from, to, what);
@@ -130,18 +168,6 @@ static void ask_part(struct asker *a, u64 from, u64 to)
 }
 
 /* --- all of them --- */
-
-static void check_list(struct asker *a)
-{
-	int r = cbt_list(a->c->dm, &a->list);
-
-	if (r)
-		die("%s: cbt_list: %s, in %s", a->c->name, strerror(r), oplog_where());
-	if (strcmp(a->list.uuid, a->t->uuid) || a->list.block != a->t->block ||
-	    a->list.current != a->t->current)
-		die("%s: cbt_list says %s, %u, %llu in %s", a->c->name, a->list.uuid,
-		    a->list.block, (unsigned long long)a->list.current, oplog_where());
-}
 
 /* Ids before the first record are no more. */
 static void look_for_gone(struct asker *a)
