@@ -118,7 +118,7 @@ def _tracking(f, goals):
             goals.append(Goal(job + ', 16 TiB, 1 % changed', f.value(job, target, depth), 100,
                               False, ' ms'))
             continue
-        ratio, era = f.ratio(job, target, depth), f.ratio(job, 'era', depth)
+        ratio, era = f.ratio(job, target, depth), f.ratio(job, 'era')
         if ratio and 'first-touch' not in job:
             goals.append(Goal(job + ', to the same without tracking', ratio, 0.97))
         if ratio and era:

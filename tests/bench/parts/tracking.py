@@ -19,6 +19,7 @@ WIDE = 16 << 40		# of the device that is queried
 RUNS = 10000		# runs that have changed, in it
 RUN = 16 * MIB		# bytes of each: together 1 %
 BLKDISCARD = 0x1277
+LONG = 128 * MIB	# where a hundredth matters: fio counts milliseconds
 
 
 class Chain(targets.Redo):
@@ -136,7 +137,7 @@ class Tracking:
             targets.provision(t.node, size)
         if 'cbt-overwrite' in names:
             self.plan.each('cbt-overwrite', group, self._rand('randwrite', size,
-                                                              io_size=32 * MIB))
+                                                              io_size=LONG))
         if 'cbt-first-touch' in names:
             self._touches('cbt-first-touch', group, self._rand('randwrite', size))
         if 'cbt-first-touch-seq' in names:
@@ -152,7 +153,7 @@ class Tracking:
             targets.provision(t.node, size)
         if 'cbt-passthrough' in names:
             self.plan.each('cbt-passthrough', group, self._rand('randwrite', size,
-                                                                io_size=32 * MIB))
+                                                                io_size=LONG))
         if 'cbt-passthrough-first-touch' in names:
             self._touches('cbt-passthrough-first-touch', group, self._rand('randwrite', size))
         drop(group)
