@@ -94,8 +94,8 @@ int redo_delta_mark_base(struct redo_delta *d, enum redo_merge_state state, cons
 }
 
 /*
- * The point that the target is from now on is the source's; an active one has the source's
- * epoch, but did not begin with it: its map does not say what changed.
+ * The point that the target is from now on is the source's. The one that it lies on stays, and
+ * so does the epoch that it began with; this is past, and so implies nothing of what changes now.
  */
 static void redo_take_tracker(struct redo_super *sb, const struct redo_super *source)
 {
@@ -104,7 +104,7 @@ static void redo_take_tracker(struct redo_super *sb, const struct redo_super *so
 	redo_super_set_tracker(sb, tracked ? source->tracker_uuid : NULL,
 			       source->tracker_generation);
 	sb->tracker_sealed = source->tracker_sealed;
-	if (source->state != REDO_STATE_SEALED || sb->tracker_epoch >= sb->tracker_sealed)
+	if (sb->tracker_sealed && sb->tracker_epoch >= sb->tracker_sealed)
 		sb->tracker_epoch = 0;
 }
 

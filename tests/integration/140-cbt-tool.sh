@@ -303,3 +303,13 @@ tool_refuses 1 'of another tracker.*full backup' cbt query --since vm@two vm
 tool_refuses 2 'once for each' snapshot a@x b@x --cbt "$s2"
 tool_refuses 1 'given for two' snapshot wm@x --delta "$e1" --cbt "$e1"
 tool_refuses 2 'block-size goes with' snapshot wm@x --delta "$e1" --block-size 4k
+
+# the id of a point stays when the next one is merged into the delta on top of it
+id=$(redosetup show --noheadings -o change_id vm@three | xargs)
+mkdisk d4 48M
+redosetup snapshot vm@four --delta "$d4"
+rio $dev "w 8M 64k 2" f
+redosetup delete -y vm@four > /dev/null
+[[ $(redosetup show --noheadings -o change_id vm@three | xargs) == "$id" ]] ||
+	fail "three had $id, now: $(redosetup show vm@three)"
+changed '48-63,128' --since vm@three vm
