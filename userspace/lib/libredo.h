@@ -213,6 +213,8 @@ struct redo_status {
 
 /* Pure. -EINVAL for what is not a status of the target; words added at the end are allowed. */
 int redo_status_parse(const char *params, struct redo_status *status);
+/* Pure. The status's word for it; static. */
+const char *redo_merge_run_str(enum redo_merge_run run);
 
 typedef int (*redo_range_fn)(void *ctx, uint64_t start, uint64_t sectors);
 /*

@@ -98,20 +98,26 @@ static bool next_uuid(struct redo_words *w, char *uuid)
 
 /* The merge ------------------------------------------------------------------- */
 
+static const char *const run_names[] = {
+	[REDO_MERGE_RUN_NONE] = REDO_MERGE_WORD_NONE,
+	[REDO_MERGE_RUN_RUNNING] = REDO_MERGE_WORD_RUNNING,
+	[REDO_MERGE_RUN_PAUSED] = REDO_MERGE_WORD_PAUSED,
+	[REDO_MERGE_RUN_HELD] = REDO_MERGE_WORD_HELD,
+	[REDO_MERGE_RUN_FULL] = REDO_MERGE_WORD_FULL,
+	[REDO_MERGE_RUN_FAILED] = REDO_MERGE_WORD_FAILED,
+	[REDO_MERGE_RUN_DONE] = REDO_MERGE_WORD_DONE,
+};
+
+const char *redo_merge_run_str(enum redo_merge_run run)
+{
+	return run_names[run];
+}
+
 static bool next_run(struct redo_words *w, enum redo_merge_run *run)
 {
-	static const char *const names[] = {
-		[REDO_MERGE_RUN_NONE] = REDO_MERGE_WORD_NONE,
-		[REDO_MERGE_RUN_RUNNING] = REDO_MERGE_WORD_RUNNING,
-		[REDO_MERGE_RUN_PAUSED] = REDO_MERGE_WORD_PAUSED,
-		[REDO_MERGE_RUN_HELD] = REDO_MERGE_WORD_HELD,
-		[REDO_MERGE_RUN_FULL] = REDO_MERGE_WORD_FULL,
-		[REDO_MERGE_RUN_FAILED] = REDO_MERGE_WORD_FAILED,
-		[REDO_MERGE_RUN_DONE] = REDO_MERGE_WORD_DONE,
-	};
 	int which;
 
-	if (!next_of(w, names, ARRAY_SIZE(names), &which))
+	if (!next_of(w, run_names, ARRAY_SIZE(run_names), &which))
 		return false;
 	*run = which;
 	return true;

@@ -14,21 +14,6 @@ bool merge_at_work(const struct redo_merge_status *m)
 	return m->run != REDO_MERGE_RUN_NONE && m->run != REDO_MERGE_RUN_DONE;
 }
 
-const char *merge_run_str(enum redo_merge_run run)
-{
-	static const char *const names[] = {
-		[REDO_MERGE_RUN_NONE] = REDO_MERGE_WORD_NONE,
-		[REDO_MERGE_RUN_RUNNING] = REDO_MERGE_WORD_RUNNING,
-		[REDO_MERGE_RUN_PAUSED] = REDO_MERGE_WORD_PAUSED,
-		[REDO_MERGE_RUN_HELD] = REDO_MERGE_WORD_HELD,
-		[REDO_MERGE_RUN_FULL] = REDO_MERGE_WORD_FULL,
-		[REDO_MERGE_RUN_FAILED] = REDO_MERGE_WORD_FAILED,
-		[REDO_MERGE_RUN_DONE] = REDO_MERGE_WORD_DONE,
-	};
-
-	return names[run];
-}
-
 int merge_percent(const struct redo_merge_status *m)
 {
 	return m->total ? (int)((double)m->done / (double)m->total * 100) : 0;
@@ -59,7 +44,7 @@ int refuse_merging(const struct redo_set *set, const struct redo_chain *c, const
 			return r;
 		if (!merge_at_work(&s.merge))
 			return 0;
-		snprintf(state, sizeof(state), "%s, %d%%", merge_run_str(s.merge.run),
+		snprintf(state, sizeof(state), "%s, %d%%", redo_merge_run_str(s.merge.run),
 			 merge_percent(&s.merge));
 	} else if (!n) {
 		return 0;

@@ -74,7 +74,7 @@ static const char *live_merge(const struct redo_chain *c)
 	case REDO_MERGE_RUN_PAUSED:
 	case REDO_MERGE_RUN_HELD:
 	case REDO_MERGE_RUN_FULL:
-		return keep("its merge is %s", merge_run_str(s.merge.run));
+		return keep("its merge is %s", redo_merge_run_str(s.merge.run));
 	case REDO_MERGE_RUN_FAILED:
 		return keep("its merge has failed at sectors %llu+%llu (%s)",
 			    (unsigned long long)s.merge.error_sector,
@@ -106,11 +106,11 @@ const char *merge_of(const struct redo_set *set, const struct redo_chain *c)
 		return "";
 	m = &s.merge;
 	if (m->run == REDO_MERGE_RUN_DONE)
-		return merge_run_str(m->run);
+		return redo_merge_run_str(m->run);
 	progress_pace((double)m->kib_per_s * 1024,
 		      (m->total > m->done ? m->total - m->done : 0) * ((u64)s.grain_sectors << 9),
 		      pace, sizeof(pace));
-	return keep("%s %d%%%s%s%s", merge_run_str(m->run), merge_percent(m), pace,
+	return keep("%s %d%%%s%s%s", redo_merge_run_str(m->run), merge_percent(m), pace,
 		    strcmp(m->throttle, "100%") ? ", throttle " : "",
 		    strcmp(m->throttle, "100%") ? m->throttle : "");
 }

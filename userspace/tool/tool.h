@@ -302,7 +302,6 @@ struct merge_job {
 };
 
 bool merge_at_work(const struct redo_merge_status *m);
-const char *merge_run_str(enum redo_merge_run run);
 int merge_percent(const struct redo_merge_status *m);
 /* A delta of the chain of which the disks say that a merge has begun; NULL: none. */
 struct redo_node *merge_begun(const struct redo_set *set, const struct redo_chain *c);
