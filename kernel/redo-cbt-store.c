@@ -74,20 +74,6 @@ int redo_cbt_probe(struct block_device *bdev)
 	return r;
 }
 
-static int check_device(struct block_device *bdev)
-{
-	if (bdev_logical_block_size(bdev) > REDO_BLOCK_SIZE) {
-		DMERR("%pg: logical block size %u: at most %u can be used", bdev,
-		      bdev_logical_block_size(bdev), REDO_BLOCK_SIZE);
-		return -EINVAL;
-	}
-	if (bdev_is_zoned(bdev)) {
-		DMERR("%pg: zoned devices cannot be used", bdev);
-		return -EINVAL;
-	}
-	return 0;
-}
-
 static int check_geometry(struct block_device *bdev, u32 block_sectors, u64 virtual_sectors)
 {
 	u64 blocks;
@@ -164,7 +150,7 @@ int redo_cbt_format(struct block_device *bdev, u32 block_sectors, u64 virtual_se
 	void *buf;
 	int r;
 
-	r = check_device(bdev) ?: check_geometry(bdev, block_sectors, virtual_sectors);
+	r = redo_io_check_device(bdev) ?: check_geometry(bdev, block_sectors, virtual_sectors);
 	if (r)
 		return r;
 	buf = kmalloc(REDO_BLOCK_SIZE, GFP_NOIO);
@@ -497,7 +483,7 @@ static int load(struct redo_cbt_store *st)
 {
 	int r;
 
-	r = check_device(st->bdev) ? -EUCLEAN : read_super(st);
+	r = redo_io_check_device(st->bdev) ? -EUCLEAN : read_super(st);
 	if (r)
 		return r;
 	st->was_clean = st->sb.flags & REDO_CBT_CLEAN;

@@ -1,6 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Metadata block I/O; see redo-io.h. */
+#include <linux/device-mapper.h>
 #include "redo-io.h"
+
+#define DM_MSG_PREFIX "redo"
+
+int redo_io_check_device(struct block_device *bdev)
+{
+	if (bdev_logical_block_size(bdev) > REDO_BLOCK_SIZE) {
+		DMERR("%pg: logical block size %u: at most %u can be used", bdev,
+		      bdev_logical_block_size(bdev), REDO_BLOCK_SIZE);
+		return -EINVAL;
+	}
+	if (bdev_is_zoned(bdev)) {
+		DMERR("%pg: zoned devices cannot be used", bdev);
+		return -EINVAL;
+	}
+	return 0;
+}
 
 static int redo_io_sync(struct block_device *bdev, u64 blocknr, void *buf, blk_opf_t opf)
 {

@@ -22,6 +22,8 @@ static inline u64 redo_io_units(struct block_device *bdev)
 	return bdev_nr_sectors(bdev) / REDO_UNIT_SECTORS;
 }
 
+/* Can blocks of it be metadata? Logs; -EINVAL. Any context. */
+int redo_io_check_device(struct block_device *bdev);
 /* @buf: REDO_BLOCK_SIZE bytes from kmalloc(). -ERANGE beyond the device. */
 int redo_io_read(struct block_device *bdev, u64 blocknr, void *buf);
 /* @flags: REQ_PREFLUSH, REQ_FUA or nothing. -errno if either flush or write has failed. */

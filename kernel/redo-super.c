@@ -70,15 +70,10 @@ int redo_delta_probe(struct block_device *bdev)
 
 static int redo_check_device(struct block_device *bdev)
 {
-	if (bdev_logical_block_size(bdev) > REDO_BLOCK_SIZE) {
-		DMERR("%pg: logical block size %u: at most %u can be used", bdev,
-		      bdev_logical_block_size(bdev), REDO_BLOCK_SIZE);
-		return -EINVAL;
-	}
-	if (bdev_is_zoned(bdev)) {
-		DMERR("%pg: zoned devices cannot be used", bdev);
-		return -EINVAL;
-	}
+	int r = redo_io_check_device(bdev);
+
+	if (r)
+		return r;
 	if (!redo_io_units(bdev)) {
 		DMERR("%pg: %llu sectors: a delta needs at least %u", bdev,
 		      (u64)bdev_nr_sectors(bdev), REDO_UNIT_SECTORS);

@@ -63,16 +63,6 @@ static int mark_leaf(struct redo_chain *c, struct redo_delta *d, u64 epoch, u64 
 			   min((leaf + 1) * REDO_FANOUT, c->nr_grains));
 }
 
-static bool is_stopped(struct redo_chain *c)
-{
-	bool stopped;
-
-	spin_lock_irq(&c->lock);
-	stopped = c->track.stopped;
-	spin_unlock_irq(&c->lock);
-	return stopped;
-}
-
 /* 1: to the end; 0: stopped on the way, where rebuild_leaf says; -errno: no more of this epoch. */
 static int walk(struct redo_chain *c, struct redo_delta *d, u64 epoch, __le64 *words)
 {
@@ -80,7 +70,7 @@ static int walk(struct redo_chain *c, struct redo_delta *d, u64 epoch, __le64 *w
 	int error = 0, r = 0;
 	u64 leaf;
 
-	while (!r && !is_stopped(c)) {
+	while (!r && !redo_track_is_stopped(c)) {
 		leaf = redo_delta_next_leaf(d, tr->rebuild_leaf, &error);
 		if (error) /* of what follows nobody knows anything */
 			return mark_grains(c, epoch, tr->rebuild_leaf * REDO_FANOUT,

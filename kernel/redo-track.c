@@ -283,7 +283,7 @@ int redo_track_settle(struct redo_chain *c, bool active)
 
 /* --- what can wait --- */
 
-static bool is_stopped(struct redo_chain *c)
+bool redo_track_is_stopped(struct redo_chain *c)
 {
 	bool stopped;
 
@@ -302,7 +302,7 @@ static void track_run(struct work_struct *work)
 	__redo_track_link(c);
 	mutex_unlock(&c->track.slow);
 	redo_cbt_kick(c->cbt);
-	while (!is_stopped(c) && redo_track_rebuild(c))
+	while (!redo_track_is_stopped(c) && redo_track_rebuild(c))
 		cond_resched();
 	memalloc_noio_restore(noio);
 }

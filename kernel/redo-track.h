@@ -56,6 +56,9 @@ void redo_track_stop(struct redo_chain *c);
 /* Resume, or the suspend was given up. Any context. */
 void redo_track_go(struct redo_chain *c);
 
+/* The work is to end soon: a suspend waits for it. Process context. */
+bool redo_track_is_stopped(struct redo_chain *c);
+
 /* What admit has refused. Any context; the bio is not counted as in flight. */
 void redo_track_hold(struct redo_chain *c, struct bio *bio, sector_t start, sector_t end);
 /* noflush suspend: what waits for the store is given back. Any context. */

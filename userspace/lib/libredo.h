@@ -215,6 +215,7 @@ struct redo_status {
 int redo_status_parse(const char *params, struct redo_status *status);
 /* Pure. The status's word for it; static. */
 const char *redo_merge_run_str(enum redo_merge_run run);
+const char *redo_tracking_str(enum redo_tracking state);
 
 typedef int (*redo_range_fn)(void *ctx, uint64_t start, uint64_t sectors);
 /*

@@ -195,18 +195,24 @@ static bool parse_merge(struct redo_words *w, struct redo_merge_status *m)
 
 /* Change tracking --------------------------------------------------------------- */
 
+static const char *const tracking_names[] = {
+	[REDO_TRACKING_OFF] = REDO_CBT_WORD_OFF,
+	[REDO_TRACKING_OK] = REDO_CBT_WORD_OK,
+	[REDO_TRACKING_REBUILDING] = REDO_CBT_WORD_REBUILDING,
+	[REDO_TRACKING_BROKEN] = REDO_CBT_WORD_BROKEN,
+	[REDO_TRACKING_POINT] = REDO_CBT_WORD_POINT,
+};
+
+const char *redo_tracking_str(enum redo_tracking state)
+{
+	return tracking_names[state];
+}
+
 static bool next_tracking(struct redo_words *w, enum redo_tracking *state)
 {
-	static const char *const names[] = {
-		[REDO_TRACKING_OFF] = REDO_CBT_WORD_OFF,
-		[REDO_TRACKING_OK] = REDO_CBT_WORD_OK,
-		[REDO_TRACKING_REBUILDING] = REDO_CBT_WORD_REBUILDING,
-		[REDO_TRACKING_BROKEN] = REDO_CBT_WORD_BROKEN,
-		[REDO_TRACKING_POINT] = REDO_CBT_WORD_POINT,
-	};
 	int which;
 
-	if (!next_of(w, names, ARRAY_SIZE(names), &which))
+	if (!next_of(w, tracking_names, ARRAY_SIZE(tracking_names), &which))
 		return false;
 	*state = which;
 	return true;

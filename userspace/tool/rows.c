@@ -160,19 +160,6 @@ static const char *views_of_point(const struct redo_set *set, const struct redo_
 	return views_of_base(set, t.base);
 }
 
-static const char *tracking_str(enum redo_tracking state)
-{
-	static const char *const names[] = {
-		[REDO_TRACKING_OFF] = REDO_CBT_WORD_OFF,
-		[REDO_TRACKING_OK] = REDO_CBT_WORD_OK,
-		[REDO_TRACKING_REBUILDING] = REDO_CBT_WORD_REBUILDING,
-		[REDO_TRACKING_BROKEN] = REDO_CBT_WORD_BROKEN,
-		[REDO_TRACKING_POINT] = REDO_CBT_WORD_POINT,
-	};
-
-	return names[state];
-}
-
 /* As the store has it; one that cannot be written says nothing. */
 static const char *broken_why(const struct redo_set *set, const struct redo_chain *c)
 {
@@ -242,7 +229,7 @@ static void live_row(const struct redo_set *set, const struct redo_chain *c, str
 	row->used = s.grains_used * ((u64)s.grain_sectors << 9);
 	row->change_id = keep("%s", s.tracking.change_id);
 	if (s.tracking.state != REDO_TRACKING_OFF)
-		row->tracking = tracking_str(s.tracking.state);
+		row->tracking = redo_tracking_str(s.tracking.state);
 	if (s.tracking.state == REDO_TRACKING_BROKEN)
 		row->problem = keep("tracking is broken: %s; 'redosetup cbt enable %s' begins anew",
 				    row->change_id[0] || row->store[0] ?
