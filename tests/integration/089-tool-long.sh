@@ -78,6 +78,8 @@ redosetup restore "$copy" "$SCRATCH/backup" > /dev/null
 rio "$copy" "q 0 8M 1"
 dd if=/dev/zero of="$copy" bs=1M count=8 conv=fsync status=none
 
+reads_take 30
+
 # in the background: the caller is let go, and the system log has the rest
 python3 -S -E - "$SCRATCH/syslog" << 'EOF' &
 import socket, sys
