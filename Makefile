@@ -31,7 +31,7 @@ help:
 	@echo '  check-mutants deliberate breakages, each of which the power-cut test must catch'
 	@echo 'Longer campaigns (as root; ARGS= goes to tests/campaign/failures):'
 	@echo '  check-faults  every request to a lower device, and every allocation, of a workload'
-	@echo '                fails, one by one (20 minutes of a processor)'
+	@echo '                fails, one by one (an hour and more of a processor)'
 	@echo '  check-fuzz    2000 corrupt deltas in the kernel under KASAN; the fuzz targets'
 	@echo '  fuzz          the fuzz targets on libredo, for TIME=60 seconds each (SEED=)'
 	@echo '  check-kcsan   cases that race two processors, in a kernel that looks for data races;'

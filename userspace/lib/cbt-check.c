@@ -26,7 +26,8 @@ static void problem(struct check *c, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	c->res->problems++;
-	c->ops->problem(c->ops->ctx, text);
+	if (c->ops->problem)
+		c->ops->problem(c->ops->ctx, text);
 }
 
 __attribute__((format(printf, 2, 3)))
